@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The gpt2-tools authors
+# Front door: make demo, make test. Everything else is CMake (CMakePresets.json) and the pipelines.
+
+BUILD ?= build
+JOBS ?= $(shell nproc)
+# The CUDA parts are built by demo and test only where a GPU answers.
+GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ON || echo OFF)
+CONFIGURE = cmake -S . -B $(BUILD) -G Ninja -DGPT2_WITH_CUDA=$(GPU) $(CMAKE_ARGS)
+BUILD_ALL = cmake --build $(BUILD) -j $(JOBS)
+export PATH := $(abspath $(BUILD))/bin:$(PATH)
+
+.PHONY: help build demo train test oracle clean
+help:
+	@echo 'make demo              train, evaluate, sample and export a small GPT-2 on this CPU, in minutes'
+	@echo 'make test              build and run every test that this machine can run'
+	@echo 'make train TEXT=FILE   the same chain on your own text: VOCAB=own|gpt2, OUT=runs/NAME'
+	@echo 'make oracle            compare with PyTorch, transformers, tiktoken, tokenizers'
+	@echo 'make build             the tools alone, in $(BUILD)/bin'
+
+build:
+	@scripts/setup_debian.sh build
+	@$(CONFIGURE) -DGPT2_BUILD_TESTS=OFF >$(BUILD)-configure.log 2>&1 || { cat $(BUILD)-configure.log; exit 1; }
+	@$(BUILD_ALL)
+
+demo:
+	@scripts/setup_debian.sh demo
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -f pipelines/demo.mk
+
+train:
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -f pipelines/train.mk
+
+test:
+	@scripts/setup_debian.sh test
+	$(CONFIGURE) -DGPT2_BUILD_TESTS=ON
+	$(BUILD_ALL)
+	ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure -LE oracle
+
+oracle:
+	@scripts/setup_debian.sh oracle
+	python=$$(scripts/oracle_python.sh) && $(CONFIGURE) -DGPT2_BUILD_TESTS=ON -DGPT2_ORACLE_PYTHON="$$python"
+	$(BUILD_ALL)
+	ctest --test-dir $(BUILD) --output-on-failure -L oracle
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-configure.log

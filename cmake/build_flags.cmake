@@ -1,0 +1,16 @@
+# gpt2::build_flags: warnings and code generation of every target; linked PRIVATE.
+
+add_library(gpt2_build_flags INTERFACE)
+add_library(gpt2::build_flags ALIAS gpt2_build_flags)
+target_include_directories(gpt2_build_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(gpt2_build_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+  -Wno-missing-field-initializers -fno-math-errno>)
+if(GPT2_WERROR)
+  target_compile_options(gpt2_build_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+if(GPT2_SANITIZE)
+  target_compile_options(gpt2_build_flags INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(gpt2_build_flags INTERFACE -fsanitize=address,undefined)
+endif()

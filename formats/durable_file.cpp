@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "formats/durable_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "formats/errors.h"
+
+namespace gpt2::formats {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
+
+FaultHook& fault_hook() {
+  static FaultHook hook;
+  return hook;
+}
+
+// One system call, repeated while a signal interrupts it; the hook may fail it.
+template <typename Call>
+auto attempt(std::string_view name, const fs::path& path, Call call) {
+  for (;;) {
+    auto result = decltype(call()){-1};
+    const int fault = fault_hook() ? fault_hook()(name, path) : 0;
+    if (fault == 0) {
+      result = call();
+    } else {
+      errno = fault;
+    }
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+int open_file(const fs::path& path, int flags) {
+  return attempt("open", path, [&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); });
+}
+
+int sync_descriptor(int descriptor, const fs::path& path) {
+  return attempt("fsync", path, [&] { return ::fsync(descriptor); });
+}
+
+int rename_path(const fs::path& from, const fs::path& to, unsigned flags) {
+  return attempt("rename", to,
+                 [&] { return ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags); });
+}
+
+// The kernel or the file system does not have the flag of renameat2.
+bool lacks_flag(int code) { return code == EINVAL || code == ENOSYS || code == EOPNOTSUPP; }
+
+fs::path parent_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+// `.tmp-NAME` beside `path`.
+fs::path temporary_beside(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (name.empty() || name == "." || name == "..") {
+    throw UsageError(fmt::format("'{}' does not end in a name to write to", path.string()));
+  }
+  return path.parent_path() / (".tmp-" + name);
+}
+
+bool is_same_file(int descriptor, const fs::path& path) {
+  struct stat opened {
+  }, named{};
+  return ::fstat(descriptor, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+// An empty file at `path` that this descriptor alone has locked. What a killed writer left there is
+// overwritten; a live writer is not disturbed.
+int open_alone(const fs::path& path, const fs::path& final_path) {
+  for (;;) {
+    const int descriptor = open_file(path, O_WRONLY | O_CREAT | O_NOFOLLOW);
+    if (descriptor < 0) throw_io_error(path.string(), "open");
+    const bool held = ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    // Another writer may have renamed or removed the file between the two calls.
+    const bool still_named = is_same_file(descriptor, path);
+    if (!held && still_named && ::ftruncate(descriptor, 0) == 0) return descriptor;
+    const int code = errno;
+    ::close(descriptor);
+    if (held) {
+      throw ExistsError(
+          fmt::format("{}: is being written by another process", final_path.string()));
+    }
+    errno = code;
+    if (still_named) throw_io_error(path.string(), "truncate");
+  }
+}
+
+// fsync of a folder and of every folder in it; its files are synced by their writers.
+void sync_tree(const fs::path& directory) {
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    if (entry.is_directory() && !entry.is_symlink()) sync_directory(entry.path());
+  }
+  sync_directory(directory);
+}
+
+// Like rename(2), but fails with EEXIST if `to` is there.
+int rename_to_new(const fs::path& from, const fs::path& to) {
+  if (rename_path(from, to, RENAME_NOREPLACE) == 0) return 0;
+  if (!lacks_flag(errno)) return -1;
+  if (attempt("link", to, [&] { return ::link(from.c_str(), to.c_str()); }) != 0) return -1;
+  ::unlink(from.c_str());
+  return 0;
+}
+
+}  // namespace
+
+void set_fault_hook(FaultHook hook) { fault_hook() = std::move(hook); }
+
+void sync_directory(const fs::path& directory) {
+  const int descriptor = open_file(directory, O_RDONLY | O_DIRECTORY);
+  if (descriptor < 0) throw_io_error(directory.string(), "open");
+  const int result = sync_descriptor(descriptor, directory);
+  const int code = errno;
+  ::close(descriptor);
+  errno = code;
+  if (result != 0) throw_io_error(directory.string(), "fsync");
+}
+
+DurableFile::DurableFile(fs::path path)
+    : path_(std::move(path)), temporary_(temporary_beside(path_)) {
+  const auto type = fs::symlink_status(path_).type();
+  if (type != fs::file_type::not_found && type != fs::file_type::regular &&
+      type != fs::file_type::symlink) {
+    throw ExistsError(fmt::format("{}: exists and is not a regular file", path_.string()));
+  }
+  descriptor_ = open_alone(temporary_, path_);
+  buffer_.reserve(kBufferBytes);
+}
+
+DurableFile::DurableFile(DurableFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      bytes_written_(other.bytes_written_),
+      buffer_(std::move(other.buffer_)) {}
+
+DurableFile::~DurableFile() { give_up(); }
+
+void DurableFile::give_up() noexcept {
+  if (descriptor_ < 0) return;
+  ::unlink(temporary_.c_str());  // before close, which gives up the lock
+  ::close(std::exchange(descriptor_, -1));
+}
+
+void DurableFile::fail(std::string_view action) {
+  const int code = errno;
+  give_up();
+  errno = code;
+  throw_io_error(path_.string(), action);
+}
+
+void DurableFile::check_open() const {
+  if (descriptor_ < 0) {
+    throw IoError(fmt::format("{}: cannot be written any more after it failed or was finished",
+                              path_.string()));
+  }
+}
+
+void DurableFile::write_whole(std::string_view bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const auto written = attempt("write", path_, [&] {
+      return ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    });
+    if (written < 0) fail("write");
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
+}
+
+void DurableFile::flush() {
+  write_whole(buffer_, bytes_written_ - buffer_.size());
+  buffer_.clear();
+}
+
+void DurableFile::write(std::string_view text) {
+  check_open();
+  if (buffer_.size() + text.size() > kBufferBytes) flush();
+  if (text.size() < kBufferBytes) {
+    buffer_ += text;
+  } else {
+    write_whole(text, bytes_written_);
+  }
+  bytes_written_ += text.size();
+}
+
+void DurableFile::write(std::span<const std::uint8_t> bytes) {
+  write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
+
+void DurableFile::write_at(std::uint64_t offset, std::span<const std::uint8_t> bytes) {
+  check_open();
+  if (offset > bytes_written_ || bytes.size() > bytes_written_ - offset) {
+    throw UsageError(fmt::format("{}: bytes {} to {} are not all written yet", path_.string(),
+                                 offset, offset + bytes.size()));
+  }
+  flush();
+  write_whole({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, offset);
+}
+
+void DurableFile::commit(bool replace) {
+  check_open();
+  flush();
+  if (sync_descriptor(descriptor_, path_) != 0) fail("fsync");
+  const int renamed =
+      replace ? rename_path(temporary_, path_, 0) : rename_to_new(temporary_, path_);
+  if (renamed != 0) {
+    if (errno != EEXIST) fail("rename");
+    give_up();
+    throw ExistsError(fmt::format("{}: exists already", path_.string()));
+  }
+  ::close(std::exchange(descriptor_, -1));
+  sync_directory(parent_of(path_));
+}
+
+DurableDirectory::DurableDirectory(fs::path path)
+    : path_(path.has_filename() ? std::move(path) : path.parent_path()),
+      temporary_(temporary_beside(path_)) {
+  std::error_code error;
+  fs::remove_all(temporary_, error);
+  if (error) throw IoError(fmt::format("{}: remove: {}", temporary_.string(), error.message()));
+  if (attempt("mkdir", temporary_, [&] { return ::mkdir(temporary_.c_str(), 0777); }) != 0) {
+    throw_io_error(temporary_.string(), "mkdir");
+  }
+}
+
+DurableDirectory::~DurableDirectory() {
+  if (committed_) return;
+  std::error_code ignored;
+  fs::remove_all(temporary_, ignored);
+}
+
+void DurableDirectory::commit() {
+  sync_tree(temporary_);
+  const auto type = fs::symlink_status(path_).type();
+  if (type == fs::file_type::not_found) {
+    if (rename_path(temporary_, path_, 0) != 0) throw_io_error(path_.string(), "rename");
+    committed_ = true;
+    sync_directory(parent_of(path_));
+    return;
+  }
+  if (type != fs::file_type::directory) {
+    throw ExistsError(fmt::format("{}: exists and is not a folder", path_.string()));
+  }
+  fs::path old = temporary_;  // after the exchange
+  if (rename_path(temporary_, path_, RENAME_EXCHANGE) != 0) {
+    if (!lacks_flag(errno)) throw_io_error(path_.string(), "rename");
+    // Without the flag there is a moment without the name; a crash then leaves both folders whole.
+    old = parent_of(path_) / (".tmp-old-" + path_.filename().string());
+    std::error_code ignored;
+    fs::remove_all(old, ignored);
+    if (rename_path(path_, old, 0) != 0) throw_io_error(path_.string(), "rename");
+    if (rename_path(temporary_, path_, 0) != 0) {
+      const int code = errno;
+      ::rename(old.c_str(), path_.c_str());
+      errno = code;
+      throw_io_error(path_.string(), "rename");
+    }
+  }
+  committed_ = true;
+  sync_directory(parent_of(path_));
+  std::error_code ignored;  // a left-over .tmp-* is removed by the next writer
+  fs::remove_all(old, ignored);
+}
+
+void replace_symlink(const fs::path& link, const fs::path& target) {
+  const fs::path temporary = temporary_beside(link);
+  ::unlink(temporary.c_str());
+  if (attempt("symlink", link, [&] { return ::symlink(target.c_str(), temporary.c_str()); }) != 0) {
+    throw_io_error(link.string(), "symlink");
+  }
+  if (rename_path(temporary, link, 0) != 0) {
+    const int code = errno;
+    ::unlink(temporary.c_str());
+    errno = code;
+    throw_io_error(link.string(), "rename");
+  }
+  sync_directory(parent_of(link));
+}
+
+FileLock::FileLock(const fs::path& path, std::string_view what)
+    : descriptor_(open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW)) {
+  if (descriptor_ < 0) throw_io_error(path.string(), "open");
+  if (attempt("flock", path, [&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) == 0) return;
+  const int code = errno;
+  ::close(descriptor_);
+  if (code == EWOULDBLOCK) {
+    throw ExistsError(
+        fmt::format("{} is in use by another process, which holds {}", what, path.string()));
+  }
+  errno = code;
+  throw_io_error(path.string(), "lock");
+}
+
+FileLock::~FileLock() { ::close(descriptor_); }
+
+}  // namespace gpt2::formats

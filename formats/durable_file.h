@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Files and folders that appear whole or not at all: temporary name, fsync, rename, fsync of the
+// folder. Every writer of the project goes through here, so a fault hook can fail any of its system
+// calls.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace gpt2::formats {
+
+/// Writes `.tmp-NAME` beside `path`; commit() makes it `path`. Without commit() nothing is left.
+/// Owns: the file descriptor and the temporary file, locked against a second writer. Move-only.
+class DurableFile {
+ public:
+  /// Throws: IoError (folder missing, no permission ...); UsageError if `path` names no file;
+  /// ExistsError if it is no regular file or another writer is at it.
+  explicit DurableFile(std::filesystem::path path);
+  DurableFile(DurableFile&& other) noexcept;
+  DurableFile& operator=(DurableFile&&) = delete;
+  ~DurableFile();
+
+  /// Appends. Throws: IoError, and the temporary file is gone: nothing more can be written.
+  void write(std::span<const std::uint8_t> bytes);
+  void write(std::string_view text);
+  /// Overwrites bytes written before (a header that is known last). Throws: as write.
+  void write_at(std::uint64_t offset, std::span<const std::uint8_t> bytes);
+  /// Flushes, fsyncs and renames; `path` is whole from here on. `replace` false: ExistsError if it
+  /// is there.
+  void commit(bool replace = true);
+  std::uint64_t bytes_written() const { return bytes_written_; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  void write_whole(std::string_view bytes, std::uint64_t offset);
+  void flush();
+  void check_open() const;
+  [[noreturn]] void fail(std::string_view action);
+  void give_up() noexcept;
+  std::filesystem::path path_, temporary_;
+  int descriptor_ = -1;
+  std::uint64_t bytes_written_ = 0;
+  std::string buffer_;
+};
+
+/// A folder built as `.tmp-NAME` beside its final place. Files inside are written by DurableFile.
+class DurableDirectory {
+ public:
+  /// Makes `.tmp-NAME` (an older one of that name is removed). Throws: IoError; UsageError if
+  /// `path` names no folder.
+  explicit DurableDirectory(std::filesystem::path path);
+  DurableDirectory(const DurableDirectory&) = delete;
+  DurableDirectory& operator=(const DurableDirectory&) = delete;
+  ~DurableDirectory();
+  /// Where files are written before commit().
+  const std::filesystem::path& temporary_path() const { return temporary_; }
+  /// fsync, then the final name: an existing folder of that name is exchanged, then removed.
+  /// Throws: IoError; ExistsError if the name is that of something else than a folder.
+  void commit();
+
+ private:
+  std::filesystem::path path_, temporary_;
+  bool committed_ = false;
+};
+
+/// Replaces the relative symbolic link `link` by one to `target` in one rename. Throws: IoError.
+void replace_symlink(const std::filesystem::path& link, const std::filesystem::path& target);
+/// fsync of a folder, so that names in it survive a power cut. Throws: IoError.
+void sync_directory(const std::filesystem::path& directory);
+
+/// An exclusive flock on a file, held until destroyed. Throws: ExistsError if another process has
+/// it.
+class FileLock {
+ public:
+  FileLock(const std::filesystem::path& path, std::string_view what);
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+  ~FileLock();
+
+ private:
+  int descriptor_ = -1;
+};
+
+/// For tests: called before every open, write, fsync, rename, link, symlink and mkdir; a non-zero
+/// errno returned makes that call fail. An empty hook removes it. Not to be set while files are
+/// written.
+using FaultHook = std::function<int(std::string_view call, const std::filesystem::path& path)>;
+void set_fault_hook(FaultHook hook);
+
+}  // namespace gpt2::formats

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "formats/input_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "formats/crc32c.h"
+#include "formats/errors.h"
+
+namespace gpt2::formats {
+
+InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
+  // O_NONBLOCK: a named pipe is refused below instead of waiting for its writer.
+  do {
+    descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  } while (descriptor_ < 0 && errno == EINTR);
+  if (descriptor_ < 0) {
+    if (errno == ENOENT || errno == ENOTDIR) {
+      throw InputError(fmt::format("{}: no such file", path_.string()));
+    }
+    throw_io_error(path_.string(), "open");
+  }
+  struct stat status {};
+  const bool known = ::fstat(descriptor_, &status) == 0;
+  if (known && S_ISREG(status.st_mode)) {
+    bytes_ = static_cast<std::uint64_t>(status.st_size);
+    return;
+  }
+  const int code = errno;
+  ::close(descriptor_);
+  if (known) throw InputError(fmt::format("{}: is not a regular file", path_.string()));
+  errno = code;
+  throw_io_error(path_.string(), "stat");
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      bytes_(other.bytes_) {}
+
+InputFile::~InputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void InputFile::read(std::uint64_t offset, std::span<std::uint8_t> out) const {
+  while (!out.empty()) {
+    const auto got = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      throw_io_error(path_.string(), "read");
+    }
+    if (got == 0) {
+      throw FormatError(path_.string(), offset, "end of file",
+                        fmt::format("{} more bytes are expected here", out.size()));
+    }
+    offset += static_cast<std::uint64_t>(got);
+    out = out.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+std::string load_file(const std::filesystem::path& path, std::uint64_t limit_bytes) {
+  const InputFile file(path);
+  if (file.bytes() > limit_bytes) {
+    throw FormatError(
+        path.string(), limit_bytes, "size",
+        fmt::format("is {} bytes, at most {} are expected", file.bytes(), limit_bytes));
+  }
+  std::string text(file.bytes(), '\0');
+  file.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  return text;
+}
+
+std::uint32_t crc32c_of_file(const InputFile& file) {
+  std::vector<std::uint8_t> piece(std::size_t{1} << 20);
+  std::uint32_t crc = 0;
+  for (std::uint64_t offset = 0; offset < file.bytes();) {
+    const std::span bytes(piece.data(),
+                          std::min<std::uint64_t>(piece.size(), file.bytes() - offset));
+    file.read(offset, bytes);
+    crc = crc32c(bytes, crc);
+    offset += bytes.size();
+  }
+  return crc;
+}
+
+}  // namespace gpt2::formats

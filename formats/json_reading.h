@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Reading JSON from hostile files: simdjson's DOM, with errors that name the file and the place in
+// it.
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gpt2::formats {
+
+/// One JSON object. A value of another type than asked for is a FormatError "path: place.key:
+/// problem". Its texts live as long as the document.
+class JsonObject {
+ public:
+  /// `place` names the object in errors: empty for the outermost, else it ends with a dot.
+  /// Throws: FormatError if `element` is no object or has a key twice.
+  JsonObject(simdjson::dom::element element, std::string path, std::string place);
+
+  /// All fields in the order of the file.
+  simdjson::dom::object fields() const { return object_; }
+  /// The value of `key`; nothing if it is missing or null.
+  std::optional<simdjson::dom::element> find(std::string_view key) const;
+  /// Throws: FormatError if `key` is missing; a null is a value.
+  simdjson::dom::element at(std::string_view key) const;
+
+  // The value of `key` as a type. Throws: FormatError if it is missing or of another type.
+  std::string_view text(std::string_view key) const;
+  std::uint64_t whole_number(std::string_view key) const;
+  std::uint32_t small_number(std::string_view key) const;  // at most 32 bits
+  double number(std::string_view key) const;
+  bool truth(std::string_view key) const;
+  std::vector<std::uint64_t> whole_numbers(std::string_view key) const;
+  std::vector<simdjson::dom::element> elements(std::string_view key) const;
+  JsonObject object(std::string_view key) const;
+  std::vector<JsonObject> objects(std::string_view key) const;
+
+  /// FormatError about the value of `key`.
+  [[noreturn]] void refuse(std::string_view key, std::string_view problem) const;
+
+ private:
+  template <typename Type>
+  Type value_of(std::string_view key, const char* type_name) const;
+  simdjson::dom::object object_;
+  std::string path_, place_;
+};
+
+/// A parsed JSON text whose outermost value is an object.
+class JsonDocument {
+ public:
+  /// `path` names the file in errors. Throws: FormatError: no JSON, no UTF-8, nested too deeply.
+  JsonDocument(std::string_view text, std::string path);
+  JsonObject root() const { return {root_, path_, ""}; }
+
+ private:
+  std::string path_;
+  simdjson::dom::parser parser_;
+  simdjson::dom::element root_;
+};
+
+}  // namespace gpt2::formats

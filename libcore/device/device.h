@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Device: where memory lives and work is queued. Twins: cpu (device_cpu.cpp), cuda to come.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "libcore/device/tensor_view.h"
+
+namespace gpt2::device {
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual std::string name() const = 0;  // "cpu: 2 threads, AVX-512"
+  /// Threads that kernels of this device use (a GPU: 1).
+  virtual int threads() const = 0;
+  /// Uninitialised, 64-byte aligned. Throws: UnavailableError naming the device and `bytes`.
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void free(void* memory, std::size_t bytes) noexcept = 0;
+  /// Stream: the copies wait for queued work and are done on return.
+  virtual void copy_to_device(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;
+  /// Stream: queued.
+  virtual void copy_on_device(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void fill_zero(void* memory, std::size_t bytes) = 0;
+  /// Waits for queued work.
+  virtual void synchronize() = 0;
+};
+
+/// `kind`: auto, cpu, cuda. `threads` 0: the CPUs this process may use. Throws: UnavailableError;
+/// UsageError.
+std::unique_ptr<Device> open_device(std::string_view kind, int threads);
+
+/// One allocation on one device, freed by its destructor. Contents start uninitialised.
+/// Owns: the memory; `device` must outlive it. Move-only: a copy is written out at the call site.
+class DeviceBuffer {
+ public:
+  DeviceBuffer() = default;
+  DeviceBuffer(Device& device, std::size_t bytes)
+      : device_(&device), data_(device.allocate(bytes)), bytes_(bytes) {}
+  DeviceBuffer(DeviceBuffer&& other) noexcept { swap(other); }
+  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~DeviceBuffer() {
+    if (data_ != nullptr) device_->free(data_, bytes_);
+  }
+  void swap(DeviceBuffer& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+  }
+  void* data() const { return data_; }
+  float* f32() const { return static_cast<float*>(data_); }
+  std::int32_t* i32() const { return static_cast<std::int32_t*>(data_); }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  Device* device_ = nullptr;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace gpt2::device

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// The CPU twin of Device: memory of the process, work done before each call returns.
+#pragma once
+
+#include "libcore/device/device.h"
+
+namespace gpt2::device {
+
+/// CPUs this process may use: its affinity mask, and the share its control group grants, whichever
+/// is less.
+int allowed_cpu_count();
+
+class CpuDevice final : public Device {
+ public:
+  /// `threads` >= 1.
+  explicit CpuDevice(int threads) : threads_(threads) {}
+  std::string name() const override;
+  int threads() const override { return threads_; }
+  void* allocate(std::size_t bytes) override;
+  void free(void* memory, std::size_t bytes) noexcept override;
+  void copy_to_device(void* to, const void* from, std::size_t bytes) override;
+  void copy_to_host(void* to, const void* from, std::size_t bytes) override;
+  void copy_on_device(void* to, const void* from, std::size_t bytes) override;
+  void fill_zero(void* memory, std::size_t bytes) override;
+  void synchronize() override {}
+
+ private:
+  int threads_;
+};
+
+}  // namespace gpt2::device

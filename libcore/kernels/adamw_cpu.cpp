@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include <cmath>
+
+#include "libcore/kernels/kernels_cpu.h"
+#include "libcore/kernels/parallel_cpu.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "libcore/kernels/adamw_cpu.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target.h, which includes this file once more for each instruction set.
+#include "libcore/kernels/vector_math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gpt2::kernels::HWY_NAMESPACE {
+
+// correction1, correction2: 1 / (1 - beta^step).
+void update_block(const AdamWUpdate& op, float correction1, float correction2, std::int64_t begin,
+                  std::int64_t count) {
+  float* parameter = op.parameter.f32() + begin;
+  float* exp_avg = op.exp_avg.f32() + begin;
+  float* exp_avg_sq = op.exp_avg_sq.f32() + begin;
+  const float* gradient = op.gradient.f32() + begin;
+  for_each_vector(count, [&](auto d, std::int64_t i) {
+    const auto g = hn::Mul(hn::LoadU(d, gradient + i), hn::Set(d, op.gradient_scale));
+    const auto m = hn::MulAdd(hn::Set(d, op.beta1), hn::LoadU(d, exp_avg + i),
+                              hn::Mul(hn::Set(d, 1 - op.beta1), g));
+    const auto v = hn::MulAdd(hn::Set(d, op.beta2), hn::LoadU(d, exp_avg_sq + i),
+                              hn::Mul(hn::Set(d, 1 - op.beta2), hn::Mul(g, g)));
+    const auto p = hn::LoadU(d, parameter + i);
+    const auto root = hn::Sqrt(hn::Mul(v, hn::Set(d, correction2)));
+    const auto step =
+        hn::Div(hn::Mul(m, hn::Set(d, correction1)), hn::Add(root, hn::Set(d, op.epsilon)));
+    const auto change = hn::MulAdd(hn::Set(d, op.weight_decay), p, step);
+    hn::StoreU(m, d, exp_avg + i);
+    hn::StoreU(v, d, exp_avg_sq + i);
+    hn::StoreU(hn::NegMulAdd(hn::Set(d, op.learning_rate), change, p), d, parameter + i);
+  });
+}
+
+}  // namespace gpt2::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gpt2::kernels {
+
+HWY_EXPORT(update_block);
+
+void CpuKernels::adamw_update(const AdamWUpdate& op) {
+  for (const auto& view : {op.parameter, op.gradient, op.exp_avg, op.exp_avg_sq}) floats_of(view);
+  const auto step = static_cast<double>(op.step);
+  const auto correction1 = static_cast<float>(1 / (1 - std::pow(double{op.beta1}, step)));
+  const auto correction2 = static_cast<float>(1 / (1 - std::pow(double{op.beta2}, step)));
+  constexpr std::int64_t kElementsOfTask = 64 * 1024;
+  const std::int64_t count = op.parameter.element_count();
+  for_each_task(threads(), divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
+    const Range part = range_of_task(task, kElementsOfTask, count);
+    HWY_DYNAMIC_DISPATCH(update_block)(op, correction1, correction2, part.begin, part.count());
+  });
+}
+
+}  // namespace gpt2::kernels
+#endif

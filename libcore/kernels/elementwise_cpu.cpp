@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/kernels/elementwise_cpu.h"
+
+#include <vector>
+
+#include "libcore/kernels/kernels_cpu.h"
+#include "libcore/kernels/parallel_cpu.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "libcore/kernels/elementwise_cpu.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target.h, which includes this file once more for each instruction set.
+#include "libcore/kernels/vector_math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gpt2::kernels::HWY_NAMESPACE {
+
+void add_to(const float* from, std::int64_t count, float* to) {
+  for_each_vector(count, [&](auto d, std::int64_t i) {
+    hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i);
+  });
+}
+
+double block_sum_of_squares(const float* x, std::int64_t count) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> half;  // as many floats as d has doubles
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  auto sum0 = hn::Zero(d), sum1 = sum0;
+  std::int64_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    const auto x0 = hn::PromoteTo(d, hn::LoadU(half, x + i));
+    const auto x1 = hn::PromoteTo(d, hn::LoadU(half, x + i + lanes));
+    sum0 = hn::MulAdd(x0, x0, sum0);
+    sum1 = hn::MulAdd(x1, x1, sum1);
+  }
+  double sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1)));
+  for (; i < count; ++i) sum += double{x[i]} * double{x[i]};
+  return sum;
+}
+
+}  // namespace gpt2::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gpt2::kernels {
+
+HWY_EXPORT(add_to);
+HWY_EXPORT(block_sum_of_squares);
+
+namespace {
+constexpr std::int64_t kElementsOfTask = 64 * 1024;
+constexpr std::int64_t kColumnsOfTask = 256;
+}  // namespace
+
+void add_rows(const float* rows, std::int64_t row_count, std::int64_t columns, std::int64_t stride,
+              float* sum) {
+  for (std::int64_t row = 0; row < row_count; ++row) {
+    HWY_DYNAMIC_DISPATCH(add_to)(rows + row * stride, columns, sum);
+  }
+}
+
+void add_partial_rows(int threads, const float* rows, std::int64_t row_count, std::int64_t columns,
+                      std::int64_t stride, float* sum) {
+  for_each_task(threads, divide_up(columns, kColumnsOfTask), [&](std::int64_t task, int) {
+    const Range part = range_of_task(task, kColumnsOfTask, columns);
+    add_rows(rows + part.begin, row_count, part.count(), stride, sum + part.begin);
+  });
+}
+
+void CpuKernels::add(TensorView to, TensorView from) {
+  float* sum = floats_of(to);
+  const float* added = floats_of(from);
+  const std::int64_t count = to.element_count();
+  for_each_task(threads(), divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
+    const Range part = range_of_task(task, kElementsOfTask, count);
+    HWY_DYNAMIC_DISPATCH(add_to)(added + part.begin, part.count(), sum + part.begin);
+  });
+}
+
+double CpuKernels::sum_of_squares(TensorView x) {
+  const float* values = floats_of(x);
+  const std::int64_t count = x.element_count(), tasks = divide_up(count, kElementsOfTask);
+  std::vector<double> partials(static_cast<std::size_t>(tasks));
+  for_each_task(threads(), tasks, [&](std::int64_t task, int) {
+    const Range part = range_of_task(task, kElementsOfTask, count);
+    partials[static_cast<std::size_t>(task)] =
+        HWY_DYNAMIC_DISPATCH(block_sum_of_squares)(values + part.begin, part.count());
+  });
+  double sum = 0;
+  for (const double partial : partials) sum += partial;
+  return sum;
+}
+
+}  // namespace gpt2::kernels
+#endif

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Every operation of GPT-2 once: forward, backward, optimizer. Twins: kernels_cpu, cuda to come.
+// Shapes: B sequences, T positions, N = B x T rows, C channels, H heads, D = C / H, V vocabulary,
+// Vp = V padded, K inputs and M outputs of a product. Weights keep Hugging Face's orientation [in,
+// out]. All work is queued on the device's stream. Gradients of parameters are added to (+=);
+// gradients of activations are written (=). No result depends on the number of threads. A twin
+// throws UsageError for a type it does not have.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "libcore/device/device.h"
+
+namespace gpt2::kernels {
+
+using device::TensorView;
+
+/// Dropout by counter: element e of row b's sequence is kept when its word >= p x 2^32, and scaled
+/// by 1 / (1 - p). probability 0 turns it off. Element: t x C + c; in attention (h x T + query) x T
+/// + key.
+struct Dropout {
+  float probability = 0;
+  std::uint32_t seed = 0;
+  std::uint64_t first_sequence = 0;  // number of row 0's sequence since the run began; row b: + b
+  std::uint32_t site = 0;  // 0 embedding; layer l: 3l+1 attention, 3l+2 and 3l+3 its residuals
+};
+
+struct EmbeddingForward {
+  TensorView tokens;    // (B, T) i32, each in [0, V)
+  TensorView wte, wpe;  // (Vp, C), (P, C)
+  TensorView x;         // (B, T, C) out
+  std::int64_t B, T, C;
+  std::int64_t first_position = 0;  // of column 0 (decoding)
+  Dropout dropout;
+};
+struct EmbeddingBackward {
+  TensorView tokens, dx;  // (B, T) i32, (B, T, C)
+  TensorView dwte, dwpe;  // (Vp, C), (P, C), added to
+  std::int64_t B, T, C;
+  Dropout dropout;
+};
+struct LayerNormForward {
+  TensorView x, weight, bias, y;  // (N, C), (C), (C), (N, C); y may be x
+  TensorView mean, rstd;          // (N) float
+  std::int64_t N, C;
+  float epsilon = 1e-5F;
+};
+/// sum = residual + dropout(branch); y = layernorm(sum).
+struct ResidualLayerNormForward {
+  TensorView residual, branch, sum;  // (N, C); sum may be residual or branch
+  TensorView weight, bias, y;        // (C), (C), (N, C)
+  TensorView mean, rstd;             // (N) float
+  std::int64_t B, T, C;              // N = B x T
+  float epsilon = 1e-5F;
+  Dropout dropout;
+};
+struct LayerNormBackward {
+  TensorView dy, x, weight, mean, rstd;  // (N, C), (N, C), (C), (N), (N)
+  TensorView dresidual;                  // (N, C): the gradient of x is added to it
+  TensorView dweight, dbias;             // (C), added to
+  std::int64_t N, C;
+};
+/// dx = dy x mask / (1 - p): the gradient of a branch whose forward used `dropout`. dx may be dy.
+struct DropoutBackward {
+  TensorView dy, dx;  // (B, T, C)
+  std::int64_t B, T, C;
+  Dropout dropout;
+};
+/// y = x weight + bias; with gelu: pre_activation = that, y = gelu(pre_activation), the tanh form.
+struct MatmulForward {
+  TensorView x, weight, bias, y;  // (N, K), (K, M), (M) or empty, (N, M)
+  TensorView pre_activation;  // (N, M); given: y is gelu of it. May be y when no backward follows.
+  std::int64_t N, K, M;
+};
+/// dx = dy weight^T; with pre_activation: times gelu'(pre_activation).
+struct MatmulBackwardInput {
+  TensorView dy, weight, dx;  // (N, M), (K, M), (N, K)
+  TensorView pre_activation;  // (N, K) or empty
+  std::int64_t N, K, M;
+};
+/// dweight += x^T dy; dbias += column sums of dy.
+struct MatmulBackwardWeight {
+  TensorView x, dy;           // (N, K), (N, M)
+  TensorView dweight, dbias;  // (K, M), (M) or empty
+  std::int64_t N, K, M;
+};
+/// Causal attention on packed QKV, scale 1 / sqrt(D). Never holds T x T for more than one tile.
+struct AttentionForward {
+  TensorView qkv, out;  // (B, T, 3C): Q | K | V, each head D wide; (B, T, C)
+  TensorView lse;       // (B, H, T) float: log-sum-exp of each row's scaled scores
+  std::int64_t B, T, C, H;
+  Dropout dropout;  // on the probabilities
+};
+struct AttentionBackward {
+  TensorView qkv, out, lse, dout;  // as forward; (B, T, C)
+  TensorView dqkv;                 // (B, T, 3C)
+  std::int64_t B, T, C, H;
+  Dropout dropout;
+};
+/// Decoding: puts the new positions' K and V into the caches, then attends over all positions so
+/// far.
+struct AttentionCached {
+  TensorView qkv, out;                // (B, n, 3C), (B, n, C): n new positions
+  TensorView key_cache, value_cache;  // (B, H, capacity, D)
+  std::int64_t B, new_positions, C, H, capacity, first_position;
+};
+/// logits = x wte^T over the first V rows of wte.
+struct HeadForward {
+  TensorView x, wte, logits;  // (N, C), (Vp, C), (N, V)
+  std::int64_t N, C, V;
+};
+/// losses[n] = -log softmax(x wte^T)[target]; 0 where target < 0. Logits are never stored whole.
+struct ClassifierForward {
+  TensorView x, wte, targets, losses;  // (N, C), (Vp, C), (N) i32, (N) float
+  std::int64_t N, C, V;
+};
+/// The same with gradients of scale x sum(losses): dx written, dwte added to.
+struct ClassifierForwardBackward {
+  TensorView x, wte, targets, losses;  // as ClassifierForward
+  TensorView dx, dwte;                 // (N, C), (Vp, C)
+  std::int64_t N, C, V;
+  float scale = 1;
+};
+/// m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr (m/(1-b1^step) / (sqrt(v/(1-b2^step)) + eps)
+/// + wd p), with g = gradient x gradient_scale.
+struct AdamWUpdate {
+  TensorView parameter, gradient, exp_avg, exp_avg_sq;  // same number of elements
+  float learning_rate, beta1, beta2, epsilon, weight_decay, gradient_scale;
+  std::int64_t step;  // 1 at the first update
+};
+
+/// The operations. Docstrings of the structures above give the formulas.
+class Kernels {
+ public:
+  virtual ~Kernels() = default;
+  virtual void embedding_forward(const EmbeddingForward& op) = 0;
+  virtual void embedding_backward(const EmbeddingBackward& op) = 0;
+  /// y = (x - mean) x rstd x weight + bias, each row on its own. Source: Ba et al. 2016, Layer
+  /// Normalization.
+  virtual void layernorm_forward(const LayerNormForward& op) = 0;
+  virtual void residual_layernorm_forward(const ResidualLayerNormForward& op) = 0;
+  virtual void layernorm_backward(const LayerNormBackward& op) = 0;
+  virtual void dropout_backward(const DropoutBackward& op) = 0;
+  virtual void matmul_forward(const MatmulForward& op) = 0;
+  virtual void matmul_backward_input(const MatmulBackwardInput& op) = 0;
+  virtual void matmul_backward_weight(const MatmulBackwardWeight& op) = 0;
+  /// Source: Dao et al. 2022, FlashAttention, algorithms 1 and 4 (tiles, online softmax,
+  /// recomputation).
+  virtual void attention_forward(const AttentionForward& op) = 0;
+  virtual void attention_backward(const AttentionBackward& op) = 0;
+  virtual void attention_cached(const AttentionCached& op) = 0;
+  virtual void head_forward(const HeadForward& op) = 0;
+  virtual void classifier_forward(const ClassifierForward& op) = 0;
+  virtual void classifier_forward_backward(const ClassifierForwardBackward& op) = 0;
+  /// Source: Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization, algorithm 2.
+  virtual void adamw_update(const AdamWUpdate& op) = 0;
+  /// to += from, element by element.
+  virtual void add(TensorView to, TensorView from) = 0;
+  /// Sum of squares in double, fixed order; waits for the result.
+  virtual double sum_of_squares(TensorView x) = 0;
+};
+
+/// The twin of `device`, which must outlive it.
+std::unique_ptr<Kernels> open_kernels(device::Device& device);
+
+}  // namespace gpt2::kernels

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/kernels/kernels_cpu.h"
+
+#include <algorithm>
+
+#include "formats/errors.h"
+
+namespace gpt2::kernels {
+
+float* Workspace::reserve(std::int64_t float_count) {
+  const auto bytes = static_cast<std::size_t>(float_count) * sizeof(float);
+  if (bytes > buffer_.bytes()) {
+    buffer_ = device::DeviceBuffer();  // freed first: the two need not live at once
+    buffer_ = device::DeviceBuffer(device_, bytes);
+  }
+  return buffer_.f32();
+}
+
+float* floats_of(const TensorView& view) {
+  if (view && view.type != device::DataType::kF32) {
+    throw formats::UsageError("kernels on a CPU compute in fp32 only; take precision fp32 or auto");
+  }
+  return static_cast<float*>(view.data);
+}
+
+std::int32_t* ints_of(const TensorView& view) {
+  if (view && view.type != device::DataType::kI32) {
+    throw formats::UsageError("kernels take tokens and targets as 32-bit integers only");
+  }
+  return static_cast<std::int32_t*>(view.data);
+}
+
+}  // namespace gpt2::kernels

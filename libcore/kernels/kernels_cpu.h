@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// The CPU twin of Kernels: float32, vector loops by Highway, products by oneDNN, tasks shared out
+// by OpenMP. Each op's file holds its vector loops (once for each instruction set) and its cut into
+// tasks.
+#pragma once
+
+#include "libcore/device/device.h"
+#include "libcore/kernels/kernels.h"
+
+namespace gpt2::kernels {
+
+/// Memory for intermediate results of one op at a time; grows to the largest use and is kept.
+class Workspace {
+ public:
+  explicit Workspace(device::Device& device) : device_(device) {}
+  /// 64-byte aligned, contents undefined; good until the next reserve().
+  float* reserve(std::int64_t float_count);
+
+ private:
+  device::Device& device_;
+  device::DeviceBuffer buffer_;
+};
+
+class CpuKernels final : public Kernels {
+ public:
+  /// `device`, a CPU, must outlive it.
+  explicit CpuKernels(device::Device& device) : device_(device), workspace_(device) {}
+
+  void embedding_forward(const EmbeddingForward& op) override;
+  void embedding_backward(const EmbeddingBackward& op) override;
+  void layernorm_forward(const LayerNormForward& op) override;
+  void residual_layernorm_forward(const ResidualLayerNormForward& op) override;
+  void layernorm_backward(const LayerNormBackward& op) override;
+  void dropout_backward(const DropoutBackward& op) override;
+  void matmul_forward(const MatmulForward& op) override;
+  void matmul_backward_input(const MatmulBackwardInput& op) override;
+  void matmul_backward_weight(const MatmulBackwardWeight& op) override;
+  void attention_forward(const AttentionForward& op) override;
+  void attention_backward(const AttentionBackward& op) override;
+  void attention_cached(const AttentionCached& op) override;
+  void head_forward(const HeadForward& op) override;
+  void classifier_forward(const ClassifierForward& op) override;
+  void classifier_forward_backward(const ClassifierForwardBackward& op) override;
+  void adamw_update(const AdamWUpdate& op) override;
+  void add(TensorView to, TensorView from) override;
+  double sum_of_squares(TensorView x) override;
+
+ private:
+  int threads() const { return device_.threads(); }
+
+  device::Device& device_;
+  Workspace workspace_;
+};
+
+/// The elements of a view of type f32, null when it is empty. Throws: UsageError for another type.
+float* floats_of(const TensorView& view);
+/// The same for i32.
+std::int32_t* ints_of(const TensorView& view);
+
+}  // namespace gpt2::kernels

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// GPT-2: parameters, forward and backward of micro-batches. Written once for every device.
+// Source: Radford et al. 2019, Language Models are Unsupervised Multitask Learners, section 2.3.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libcore/device/device.h"
+#include "libcore/kernels/kernels.h"
+#include "libcore/model/gpt2_config.h"
+#include "libcore/model/parameters.h"
+
+namespace gpt2::model {
+
+/// What a training forward needs to know about dropout; probability 0 turns it off.
+struct DropoutPlan {
+  float probability = 0;
+  std::uint32_t seed = 0;
+  std::uint64_t first_sequence = 0;  // global number of the micro-batch's first sequence
+};
+
+struct Activations;
+
+class Gpt2 {
+ public:
+  /// Allocates parameters (contents undefined until initialise() or load_parameter()). Activations
+  /// are allocated at the first use of a shape and kept for the largest. `device` and `kernels`
+  /// must outlive it. Throws: UsageError (Gpt2Config::check), UnavailableError (memory).
+  Gpt2(device::Device& device, kernels::Kernels& kernels, const Gpt2Config& config);
+  Gpt2(Gpt2&&) noexcept;
+  ~Gpt2();
+
+  const Gpt2Config& config() const { return config_; }
+  const ParameterTable& table() const { return table_; }
+  device::Device& device() const { return device_; }
+  kernels::Kernels& kernels() const { return kernels_; }
+  const device::DeviceBuffer& parameters() const { return parameters_; }
+
+  /// N(0, 0.02) for matrices and embeddings, c_proj scaled by 1 / sqrt(2 L), biases 0, gains 1.
+  /// Elements 2i and 2i + 1 of parameter number p of the table, counted unpadded, come from the
+  /// Philox words a and b of elements 2i and 2i + 1 of sequence p at site 0 (purpose
+  /// kInitialisation) by Box and Muller in double: r = std x sqrt(-2 ln((a + 1/2) / 2^32)), angle =
+  /// 2 pi b / 2^32; r cos(angle), r sin(angle), then float.
+  void initialise(std::uint32_t seed);
+  /// Copies one tensor, unpadded [in, out], to or from the host. Sizes must be equal (else
+  /// UsageError).
+  void load_parameter(const Parameter& parameter, std::span<const float> values);
+  void store_parameter(const Parameter& parameter, std::span<float> values) const;
+
+  /// Losses (minus log probabilities) of every position, no gradients, no dropout. tokens, targets
+  /// (B, T), targets < 0 give 0; losses (B, T). Throws: UsageError when T > context.
+  void losses(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets,
+              std::int64_t B, std::int64_t T, std::span<float> losses);
+  /// Logits of every position (B, T, V), for tests and small uses.
+  void logits(std::span<const std::int32_t> tokens, std::int64_t B, std::int64_t T,
+              std::span<float> logits);
+  /// Forward and backward of one micro-batch: adds d(scale x sum of losses)/dp to `gradients` (laid
+  /// out as parameters()) and fills losses (B, T).
+  void forward_backward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets,
+                        std::int64_t B, std::int64_t T, float scale, const DropoutPlan& dropout,
+                        const device::DeviceBuffer& gradients, std::span<float> losses);
+
+ private:
+  struct State;  // views of the parameters, and the activations
+  void check_shape(std::size_t token_count, std::int64_t B, std::int64_t T) const;
+  /// Copies the tokens to the device and runs all layers and the last layernorm; returns the
+  /// activations.
+  const Activations& forward(std::span<const std::int32_t> tokens, std::int64_t B, std::int64_t T,
+                             const DropoutPlan& dropout, bool training);
+  device::Device& device_;
+  kernels::Kernels& kernels_;
+  Gpt2Config config_;
+  ParameterTable table_;
+  device::DeviceBuffer parameters_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace gpt2::model

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// The shape of a GPT-2.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gpt2::model {
+
+struct Gpt2Config {
+  std::int64_t vocab_size = 50257;
+  std::int64_t context = 1024;  // n_positions
+  std::int64_t layers = 12, heads = 12, channels = 768;
+  std::int64_t ffn_channels = 0;  // n_inner; 0: 4 x channels
+  float layer_norm_epsilon = 1e-5F;
+  std::uint32_t end_of_text = 50256;  // bos and eos of config.json
+
+  std::int64_t inner_channels() const { return ffn_channels > 0 ? ffn_channels : 4 * channels; }
+  std::int64_t padded_vocab_size() const { return (vocab_size + 127) / 128 * 128; }
+  std::int64_t head_size() const { return channels / heads; }
+  /// Throws: UsageError: a count below 1, channels not a multiple of heads, vocab_size above 65536
+  /// ...
+  void check() const;
+  /// Equal shapes: ffn_channels 0 and 4 x channels are the same.
+  bool operator==(const Gpt2Config& other) const;
+};
+
+/// gpt2, gpt2-medium, gpt2-large, gpt2-xl. Throws: UsageError naming the four.
+Gpt2Config named_config(std::string_view name);
+const std::vector<std::string>& config_names();
+
+}  // namespace gpt2::model

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/train/checkpoint_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <span>
+#include <utility>
+
+#include "formats/durable_file.h"
+#include "formats/errors.h"
+#include "formats/safetensors.h"
+#include "libcore/model/model_directory.h"
+
+namespace gpt2::train {
+namespace {
+
+namespace fs = std::filesystem;
+using formats::InputError;
+
+constexpr const char* kOptimizerFileName = "optimizer-00000-of-00001.safetensors";
+constexpr const char* kUpdatesKey = "optimizer_updates";
+
+std::string mean_name(const model::Parameter& parameter) { return parameter.name + ".exp_avg"; }
+std::string square_name(const model::Parameter& parameter) {
+  return parameter.name + ".exp_avg_sq";
+}
+
+/// The sum of squares is finite exactly when every weight is: a float's square cannot overflow a
+/// double.
+bool weights_are_finite(const model::Gpt2& model) {
+  return std::isfinite(model.kernels().sum_of_squares(
+      {model.parameters().data(), device::DataType::kF32, {model.table().buffer_elements()}}));
+}
+
+void save_moments(const fs::path& directory, const model::Gpt2& model,
+                  const optim::AdamW& optimizer, formats::CheckpointManifest& manifest) {
+  std::vector<formats::SafetensorsEntry> entries;
+  for (const auto& parameter : model.table().parameters()) {
+    for (auto name : {mean_name(parameter), square_name(parameter)}) {
+      entries.push_back(
+          {.name = std::move(name), .dtype = "F32", .shape = {parameter.element_count}});
+    }
+  }
+  formats::SafetensorsWriter writer(directory / kOptimizerFileName, std::move(entries), {});
+  std::vector<float> mean, square;
+  for (const auto& parameter : model.table().parameters()) {
+    mean.resize(static_cast<std::size_t>(parameter.element_count));
+    square.resize(mean.size());
+    optimizer.store_moments(parameter, mean, square);
+    writer.write_floats(mean);
+    writer.write_floats(square);
+  }
+  writer.commit();
+  manifest.files.push_back({kOptimizerFileName, writer.file_bytes(), writer.file_crc32c()});
+  for (std::size_t i = 0; i < writer.entries().size(); ++i) {
+    const auto& entry = writer.entries()[i];
+    manifest.tensors.push_back(
+        {kOptimizerFileName, entry.name, 0, entry.element_count(), writer.tensor_crc32c()[i]});
+  }
+}
+
+/// Puts moments together from the ranges that the manifest lists, however many files hold them.
+class MomentReader {
+ public:
+  explicit MomentReader(const FoundCheckpoint& checkpoint) : directory_(checkpoint.directory) {
+    for (const auto& tensor : checkpoint.manifest.tensors) ranges_[tensor.name].push_back(&tensor);
+    for (auto& [name, ranges] : ranges_) {
+      std::ranges::sort(ranges, {}, [](const auto* range) { return range->first_element; });
+    }
+  }
+
+  void read(const std::string& name, std::span<float> values) {
+    std::uint64_t filled = 0;
+    for (const auto* range : ranges_[name]) {
+      if (range->first_element != filled || range->element_count > values.size() - filled) {
+        refuse(name, "its ranges in checkpoint.json leave a gap, overlap or reach too far");
+      }
+      const auto& reader =
+          readers_.try_emplace(range->file, directory_ / range->file).first->second;
+      const auto* entry = reader.find(name);
+      if (entry == nullptr || entry->element_count() != range->element_count) {
+        refuse(name,
+               fmt::format("{} does not hold the range that checkpoint.json states", range->file));
+      }
+      std::ranges::copy(reader.read_as_floats(*entry), values.subspan(filled).begin());
+      filled += range->element_count;
+    }
+    if (filled != values.size()) refuse(name, "is missing, in part or whole, or has another shape");
+  }
+
+ private:
+  [[noreturn]] void refuse(std::string_view name, std::string_view problem) const {
+    throw InputError(fmt::format("{}: moment {}: {}", directory_.string(), name, problem));
+  }
+  fs::path directory_;
+  std::map<std::string, std::vector<const formats::CheckpointTensor*>> ranges_;  // by first element
+  std::map<std::string, formats::SafetensorsReader> readers_;
+};
+
+}  // namespace
+
+void save_checkpoint(const fs::path& directory, formats::CheckpointManifest manifest,
+                     const model::Gpt2& model, const optim::AdamW& optimizer,
+                     const formats::TokenizerFiles* tokenizer) {
+  if (!weights_are_finite(model)) {
+    throw formats::DivergedError(fmt::format(
+        "a weight is no longer finite after step {}; the checkpoints before it are kept, "
+        "go on from one with a lower learning rate",
+        manifest.step));
+  }
+  formats::DurableDirectory folder(directory);
+  const fs::path& building = folder.temporary_path();
+  auto saved = model::save_model(building, model);
+  manifest.files = std::move(saved.files);
+  manifest.tensors = std::move(saved.tensors);
+  if (tokenizer != nullptr) {
+    formats::save_tokenizer_files(building, *tokenizer,
+                                  static_cast<std::uint64_t>(model.config().context));
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(building)) {
+      const auto name = entry.path().filename().string();
+      const auto known = std::any_of(manifest.files.begin(), manifest.files.end(),
+                                     [&](const auto& file) { return file.name == name; });
+      if (!known) names.push_back(name);
+    }
+    std::sort(names.begin(), names.end());
+    for (const auto& name : names) manifest.files.push_back(formats::describe_file(building, name));
+  }
+  save_moments(building, model, optimizer, manifest);
+  manifest.state[kUpdatesKey] = static_cast<double>(optimizer.step_count());
+  formats::DurableFile file(building / formats::kCheckpointManifestName);
+  file.write(formats::encode_checkpoint_manifest(manifest));
+  file.commit();
+  folder.commit();
+}
+
+void link_checkpoint(const fs::path& existing, const fs::path& directory) {
+  const auto manifest = formats::load_checkpoint_manifest(existing);
+  formats::DurableDirectory folder(directory);
+  std::vector<std::string> names;
+  for (const auto& file : manifest.files) names.push_back(file.name);
+  names.emplace_back(formats::kCheckpointManifestName);
+  for (const auto& name : names) {
+    std::error_code error;
+    fs::create_hard_link(existing / name, folder.temporary_path() / name, error);
+    if (error) fs::copy_file(existing / name, folder.temporary_path() / name, error);
+    if (error) {
+      throw formats::IoError(
+          fmt::format("{}: link: {}", (directory / name).string(), error.message()));
+    }
+  }
+  folder.commit();
+}
+
+std::uint64_t state_count(const formats::CheckpointManifest& manifest, const std::string& key,
+                          const std::string& where) {
+  constexpr double kMostExact = 0x1p53;
+  const auto found = manifest.state.find(key);
+  if (found == manifest.state.end() || !(found->second >= 0 && found->second <= kMostExact)) {
+    throw InputError(
+        fmt::format("{}: checkpoint.json, state, {}: missing or no count", where, key));
+  }
+  return static_cast<std::uint64_t>(found->second);
+}
+
+FoundCheckpoint open_checkpoint(const fs::path& directory) {
+  FoundCheckpoint found{directory, formats::load_checkpoint_manifest(directory)};
+  formats::verify_checkpoint(directory, found.manifest);
+  return found;
+}
+
+std::optional<FoundCheckpoint> newest_checkpoint(const fs::path& run,
+                                                 std::vector<std::string>& notices) {
+  const auto directories = model::list_checkpoints(run);
+  for (const auto& directory : directories) {
+    try {
+      return open_checkpoint(directory);
+    } catch (const formats::Error& error) {
+      notices.push_back(fmt::format("{}; the checkpoint before it is tried", error.what()));
+    }
+  }
+  if (directories.empty()) return {};
+  throw InputError(fmt::format("{}: none of its {} checkpoints is whole ({})", run.string(),
+                               directories.size(), notices.back()));
+}
+
+void restore_checkpoint(const FoundCheckpoint& checkpoint, model::Gpt2& model,
+                        optim::AdamW& optimizer) {
+  model::load_weights(checkpoint.directory, model);
+  MomentReader moments(checkpoint);
+  std::vector<float> mean, square;
+  for (const auto& parameter : model.table().parameters()) {
+    mean.resize(static_cast<std::size_t>(parameter.element_count));
+    square.resize(mean.size());
+    moments.read(mean_name(parameter), mean);
+    moments.read(square_name(parameter), square);
+    optimizer.load_moments(parameter, mean, square);
+  }
+  optimizer.set_step_count(static_cast<std::int64_t>(
+      state_count(checkpoint.manifest, kUpdatesKey, checkpoint.directory.string())));
+}
+
+}  // namespace gpt2::train

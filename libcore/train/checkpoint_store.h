@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Checkpoints of a training run: a model directory plus the optimizer's moments and
+// checkpoint.json, written last.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "formats/checkpoint.h"
+#include "formats/tokenizer_files.h"
+#include "libcore/model/gpt2.h"
+#include "libcore/optim/adamw.h"
+
+namespace gpt2::train {
+
+/// Writes a whole checkpoint, visible at once under its name; `manifest` says everything but the
+/// files, which are added here. An existing folder of that name is replaced. `tokenizer` may be
+/// null. Throws: DivergedError, and nothing is written, when a weight is not finite; IoError.
+void save_checkpoint(const std::filesystem::path& directory, formats::CheckpointManifest manifest,
+                     const model::Gpt2& model, const optim::AdamW& optimizer,
+                     const formats::TokenizerFiles* tokenizer);
+
+/// A second name for a checkpoint, sharing its files by hard links (copies where the file system
+/// has none). Throws: InputError, IoError.
+void link_checkpoint(const std::filesystem::path& existing, const std::filesystem::path& directory);
+
+struct FoundCheckpoint {
+  std::filesystem::path directory;
+  formats::CheckpointManifest manifest;
+};
+/// A count among the small numbers of a manifest. Throws: InputError naming `where` when it is
+/// missing or no count.
+std::uint64_t state_count(const formats::CheckpointManifest& manifest, const std::string& key,
+                          const std::string& where);
+/// One checkpoint, every file verified. Throws: InputError.
+FoundCheckpoint open_checkpoint(const std::filesystem::path& directory);
+/// The newest checkpoint of a run that verifies; `notices` gets a sentence for each newer one that
+/// does not. Empty if the run has no checkpoint. Throws: InputError when it has some and none is
+/// good.
+std::optional<FoundCheckpoint> newest_checkpoint(const std::filesystem::path& run,
+                                                 std::vector<std::string>& notices);
+
+/// Weights, moments and the count of updates. Throws: InputError naming what is missing or does not
+/// fit.
+void restore_checkpoint(const FoundCheckpoint& checkpoint, model::Gpt2& model,
+                        optim::AdamW& optimizer);
+
+}  // namespace gpt2::train

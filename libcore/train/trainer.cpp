@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/train/trainer.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <csignal>
+#include <ctime>
+#include <utility>
+
+#include "formats/errors.h"
+#include "libcore/data/sequence_order.h"
+#include "libcore/eval/loss.h"
+#include "libcore/model/model_directory.h"
+#include "libcore/sample/sampler.h"
+#include "libcore/train/checkpoint_store.h"
+
+namespace gpt2::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kBadStepsKey = "bad_steps_in_row";
+constexpr const char* kSkippedStepsKey = "skipped_steps";
+/// 1 in checkpoints made by time or signal: those that --keep-last prunes.
+constexpr const char* kRollingKey = "rolling";
+constexpr std::int64_t kSampleTokens = 64;
+
+/// Leaves a validation that a stop signal cuts short.
+struct ValidationInterrupted {};
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double seconds_since_epoch() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data())
+                                                          : std::string();
+}
+
+std::string signal_name(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
+}
+
+/// Kinds of the records that the log has of `step`.
+std::set<std::string> kinds_logged(const fs::path& run, std::uint64_t step) {
+  std::set<std::string> kinds;
+  for (const auto& record : formats::load_train_log(run)) {
+    if (record.step == step) kinds.insert(record.kind);
+  }
+  return kinds;
+}
+
+bool is_good_checkpoint_of(const fs::path& directory, std::uint64_t step) {
+  try {
+    return fs::exists(directory) && open_checkpoint(directory).manifest.step == step;
+  } catch (const formats::Error&) {
+    return false;
+  }
+}
+
+bool is_due(std::uint64_t step, std::uint64_t every) { return every > 0 && step % every == 0; }
+
+}  // namespace
+
+void TrainingProgress::store(formats::CheckpointManifest& manifest) const {
+  manifest.step = step;
+  manifest.sequences_consumed = sequences_consumed;
+  manifest.validation_loss = validation_loss;
+  manifest.state[kBadStepsKey] = static_cast<double>(bad_steps_in_row);
+  manifest.state[kSkippedStepsKey] = static_cast<double>(skipped_steps);
+}
+
+TrainingProgress TrainingProgress::load(const formats::CheckpointManifest& manifest,
+                                        const std::string& where) {
+  return {.step = manifest.step,
+          .sequences_consumed = manifest.sequences_consumed,
+          .bad_steps_in_row = state_count(manifest, kBadStepsKey, where),
+          .skipped_steps = state_count(manifest, kSkippedStepsKey, where),
+          .validation_loss = manifest.validation_loss};
+}
+
+Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed_from)
+    : parts_(std::move(parts)),
+      progress_(progress),
+      log_(parts_.folder.path(), progress.step),
+      batches_(parts_.train_set,
+               data::SequenceOrder(parts_.train_set, parts_.plan.T, parts_.config.seed),
+               parts_.plan.B, parts_.plan.T,
+               static_cast<std::uint32_t>(parts_.model.config().vocab_size),
+               progress.sequences_consumed),
+      slots_(parts_.model.device(), parts_.model.kernels(), parts_.model.table().buffer_elements()),
+      losses_(static_cast<std::size_t>(parts_.plan.B * parts_.plan.T)),
+      logged_(kinds_logged(parts_.folder.path(), progress.step)),
+      saved_(std::move(resumed_from)),
+      last_save_(Clock::now()) {}
+
+void Trainer::run() {
+  for (;;) {
+    stop_if_asked();
+    if (!complete_step()) continue;
+    if (progress_.step >= parts_.plan.max_steps) return;
+    take_step();
+  }
+}
+
+/// One update: the gradients of all slots, their norm, the guard, AdamW.
+void Trainer::take_step() {
+  const auto& plan = parts_.plan;
+  const auto start = Clock::now();
+  const auto tokens = static_cast<double>(plan.tokens_per_step());
+  const auto scale = static_cast<float>(1 / tokens);
+  for (std::int64_t slot = 0; slot < plan.slots; ++slot) {
+    const auto& gradients = slots_.open_slot();
+    double loss_sum = 0;
+    for (std::int64_t micro_batch = 0; micro_batch < plan.micro_batches; ++micro_batch) {
+      const auto& batch = batches_.next();
+      parts_.model.forward_backward(batch.inputs, batch.targets, batch.B, batch.T, scale,
+                                    {.probability = static_cast<float>(parts_.config.dropout),
+                                     .seed = parts_.config.seed,
+                                     .first_sequence = batch.first_sequence},
+                                    gradients, losses_);
+      for (const float loss : losses_) loss_sum += loss;
+    }
+    slots_.close_slot(loss_sum);
+  }
+  const auto total = slots_.join(parts_.communicator);
+  const double loss = total.loss_sum / tokens;
+  const double norm = parts_.optimizer.gradient_norm(total.gradients);
+  const double learning_rate = plan.schedule.at(static_cast<std::int64_t>(progress_.step));
+
+  const bool finite = std::isfinite(loss) && std::isfinite(norm);
+  if (finite) parts_.optimizer.step(total.gradients, norm, learning_rate);
+  ++progress_.step;
+  progress_.sequences_consumed += plan.sequences_per_step;
+  progress_.bad_steps_in_row = finite ? 0 : progress_.bad_steps_in_row + 1;
+  progress_.skipped_steps += finite ? 0 : 1;
+  logged_.clear();
+  saved_.clear();
+
+  log(finite ? "train" : "skip",
+      {{"loss", loss},
+       {"gradient_norm", norm},
+       {"learning_rate", learning_rate},
+       {"tokens", static_cast<double>(progress_.sequences_consumed) * static_cast<double>(plan.T)},
+       {"tokens_per_second", tokens / seconds_since(start)}});
+  if (finite) return;
+  parts_.observer.on_notice(fmt::format(
+      "step {}: loss {}, gradient norm {}; the update is left out", progress_.step, loss, norm));
+  if (progress_.bad_steps_in_row >= parts_.config.max_bad_steps) {
+    throw formats::DivergedError(
+        fmt::format("training diverged: no finite loss and norm in {} steps in a row, up to step "
+                    "{}; go on from "
+                    "a checkpoint before with a lower learning rate (--resume DIR --allow-change "
+                    "learning-rate)",
+                    progress_.bad_steps_in_row, progress_.step));
+  }
+}
+
+/// What the step just done (or step 0, or the one that a resumed run stands at) calls for. False if
+/// a stop signal came in between: the rest is left to the run that goes on.
+bool Trainer::complete_step() {
+  if (!validate_when_due()) return false;
+  sample_when_due();
+  save_when_due();
+  return true;
+}
+
+bool Trainer::validate_when_due() {
+  const bool due =
+      is_due(progress_.step, parts_.config.val_every) || progress_.step == parts_.plan.max_steps;
+  if (parts_.val_set == nullptr || !due || logged_.contains("val")) return true;
+  const auto watch = [&](std::uint64_t done, std::uint64_t all) {
+    if (parts_.stop_signal() != 0) throw ValidationInterrupted{};
+    parts_.observer.on_validation(done, all);
+  };
+  try {
+    const auto result = eval::validation_loss(parts_.model, *parts_.val_set, parts_.plan.B,
+                                              parts_.plan.T, parts_.config.val_tokens, watch);
+    progress_.validation_loss = result.loss;
+    log("val", {{"loss", result.loss}, {"tokens", static_cast<double>(result.token_count)}});
+    return true;
+  } catch (const ValidationInterrupted&) {
+    return false;
+  }
+}
+
+void Trainer::sample_when_due() {
+  const bool due = progress_.step > 0 &&
+                   (is_due(progress_.step, parts_.config.sample_every) ||
+                    (progress_.step == parts_.plan.max_steps && parts_.config.sample_every > 0));
+  if (!due || logged_.contains("sample")) return;
+  const auto prompt = parts_.tokenizer->encode(parts_.config.sample_prompt);
+  const auto continuations =
+      sample::generate(parts_.model, std::vector<std::int32_t>(prompt.begin(), prompt.end()),
+                       {.max_tokens = kSampleTokens, .seed = parts_.config.seed});
+  const auto& tokens = continuations.front();
+  std::vector<std::uint16_t> ids(tokens.begin(), tokens.end());
+  log("sample", {}, parts_.config.sample_prompt + parts_.tokenizer->decode(ids));
+}
+
+std::uint64_t Trainer::epochs_done(std::uint64_t sequences) const {
+  return sequences / parts_.plan.windows_per_epoch;
+}
+
+/// Names of the lasting checkpoints that this step calls for.
+std::vector<std::string> Trainer::checkpoints_due() const {
+  std::vector<std::string> names;
+  const auto& config = parts_.config;
+  if (progress_.step == 0) return names;
+  if (is_due(progress_.step, config.save_every_steps))
+    names.push_back(step_checkpoint_name(progress_.step));
+  if (config.save_every_epochs > 0) {
+    const std::uint64_t before =
+        progress_.sequences_consumed -
+        std::min(progress_.sequences_consumed, parts_.plan.sequences_per_step);
+    const std::uint64_t every = config.save_every_epochs;
+    const std::uint64_t due = epochs_done(progress_.sequences_consumed) / every * every;
+    if (due > epochs_done(before)) names.push_back(epoch_checkpoint_name(due));
+  }
+  if (progress_.step == parts_.plan.max_steps) names.emplace_back(kFinalCheckpointName);
+  return names;
+}
+
+void Trainer::save_when_due() {
+  const auto& config = parts_.config;
+  const bool last = progress_.step == parts_.plan.max_steps;
+  try {
+    for (const auto& name : checkpoints_due()) save_under(name, /*rolling=*/false);
+    const bool time_is_up = progress_.step > 0 && config.save_every_seconds > 0 &&
+                            seconds_since(last_save_) >= config.save_every_seconds;
+    if (time_is_up && saved_.empty())
+      save_under(step_checkpoint_name(progress_.step), /*rolling=*/true);
+  } catch (const formats::IoError& error) {
+    if (last) throw;
+    last_save_ = Clock::now();
+    parts_.observer.on_notice(
+        fmt::format("step {}: the checkpoint could not be saved: {}; training goes on, the ones "
+                    "before are kept",
+                    progress_.step, error.what()));
+  }
+}
+
+/// Ends the run when a signal asks for it, with a checkpoint of this very step.
+void Trainer::stop_if_asked() {
+  const auto signal = static_cast<int>(parts_.communicator.maximum(parts_.stop_signal()));
+  if (signal == 0) return;
+  if (saved_.empty()) {
+    save_under(step_checkpoint_name(progress_.step),
+               !is_due(progress_.step, parts_.config.save_every_steps));
+  }
+  throw formats::StoppedError(
+      fmt::format("stopped by {} after step {}, saved in {}; --resume latest goes on",
+                  signal_name(signal), progress_.step, saved_.string()));
+}
+
+/// One name for a checkpoint of this step: saved the first time, linked from then on.
+void Trainer::save_under(const std::string& name, bool rolling) {
+  const fs::path directory = parts_.folder.checkpoint_path(name);
+  if (!saved_.empty() && is_good_checkpoint_of(directory, progress_.step)) return;
+  const auto start = Clock::now();
+  if (saved_.empty()) {
+    parts_.folder.sync_logs();
+    auto manifest = parts_.manifest;
+    progress_.store(manifest);
+    manifest.epoch = static_cast<double>(progress_.sequences_consumed) /
+                     static_cast<double>(parts_.plan.windows_per_epoch);
+    manifest.state[kRollingKey] = rolling ? 1 : 0;
+    manifest.written_at = utc_now();
+    manifest.host = host_name();
+    save_checkpoint(directory, std::move(manifest), parts_.model, parts_.optimizer,
+                    parts_.tokenizer != nullptr ? &parts_.tokenizer->files() : nullptr);
+    saved_ = directory;
+  } else {
+    link_checkpoint(saved_, directory);
+  }
+  parts_.folder.point_latest_to(name);
+  last_save_ = Clock::now();
+  log("checkpoint", {{"seconds", seconds_since(start)}});
+  prune_rolling_checkpoints();
+}
+
+void Trainer::prune_rolling_checkpoints() {
+  std::uint64_t kept = 0;
+  for (const auto& directory : model::list_checkpoints(parts_.folder.path())) {
+    if (!directory.filename().string().starts_with("step_")) continue;
+    try {
+      const auto state = formats::load_checkpoint_manifest(directory).state;
+      const auto rolling = state.find(kRollingKey);
+      if (rolling == state.end() || rolling->second == 0 || ++kept <= parts_.config.keep_last)
+        continue;
+      if (!parts_.folder.remove_checkpoint(directory)) {
+        parts_.observer.on_notice(fmt::format("{}: could not be removed", directory.string()));
+      }
+    } catch (const formats::Error&) {
+      continue;  // a damaged one is the user's to look at; the reader that met it has said so
+    }
+  }
+}
+
+void Trainer::log(const std::string& kind, std::map<std::string, double> numbers,
+                  std::string text) {
+  const formats::TrainLogRecord record{.kind = kind,
+                                       .step = progress_.step,
+                                       .time = seconds_since_epoch(),
+                                       .numbers = std::move(numbers),
+                                       .text = std::move(text)};
+  log_.write(record);
+  logged_.insert(kind);
+  parts_.observer.on_record(record);
+}
+
+}  // namespace gpt2::train

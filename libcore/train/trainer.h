@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// The training loop.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "formats/checkpoint.h"
+#include "formats/train_log.h"
+#include "libcore/comm/communicator.h"
+#include "libcore/data/batch_loader.h"
+#include "libcore/data/shard_set.h"
+#include "libcore/model/gpt2.h"
+#include "libcore/optim/adamw.h"
+#include "libcore/text/tokenizer.h"
+#include "libcore/train/gradient_slots.h"
+#include "libcore/train/run_folder.h"
+#include "libcore/train/training_config.h"
+#include "libcore/train/training_observer.h"
+
+namespace gpt2::train {
+
+/// Where a run stands. Data order, dropout and schedule are functions of it, so nothing else has to
+/// be remembered.
+struct TrainingProgress {
+  std::uint64_t step = 0;  // steps done, skipped ones too
+  std::uint64_t sequences_consumed = 0;
+  std::uint64_t bad_steps_in_row = 0, skipped_steps = 0;
+  std::optional<double> validation_loss;  // the newest
+
+  /// Into the fields of a manifest, and back. Throws: InputError naming `where` when one is
+  /// missing.
+  void store(formats::CheckpointManifest& manifest) const;
+  static TrainingProgress load(const formats::CheckpointManifest& manifest,
+                               const std::string& where);
+};
+
+/// What the loop works on. Everything referred to must outlive the trainer.
+struct TrainerParts {
+  const TrainingConfig& config;
+  const TrainingPlan& plan;
+  RunFolder& folder;
+  const data::ShardSet& train_set;
+  const data::ShardSet* val_set;     // null: no validation
+  const text::Tokenizer* tokenizer;  // null: none in checkpoints, no samples
+  model::Gpt2& model;
+  optim::AdamW& optimizer;
+  comm::Communicator& communicator;
+  formats::CheckpointManifest manifest;  // what every checkpoint says alike
+  TrainingObserver& observer;
+  StopSignal stop_signal;
+};
+
+class Trainer {
+ public:
+  /// Goes on from `progress`, which model and optimizer have already. `resumed_from`: the
+  /// checkpoint they came from, or empty. Cuts the logs back to that step. Throws: InputError,
+  /// IoError.
+  Trainer(TrainerParts parts, TrainingProgress progress, std::filesystem::path resumed_from);
+
+  /// Trains to the end. Throws: StoppedError after a stop signal, with everything saved;
+  /// DivergedError; IoError when the last save fails (an earlier one that fails is a notice, and is
+  /// tried again); InputError for broken data.
+  void run();
+
+ private:
+  void take_step();
+  bool complete_step();
+  bool validate_when_due();
+  void sample_when_due();
+  void save_when_due();
+  void stop_if_asked();
+
+  std::vector<std::string> checkpoints_due() const;
+  void save_under(const std::string& name, bool rolling);
+  void prune_rolling_checkpoints();
+  void log(const std::string& kind, std::map<std::string, double> numbers, std::string text = {});
+  std::uint64_t epochs_done(std::uint64_t sequences) const;
+
+  TrainerParts parts_;
+  TrainingProgress progress_;
+  formats::TrainLogWriter log_;
+  data::BatchLoader batches_;
+  GradientSlots slots_;
+  std::vector<float> losses_;     // (B, T) of one micro-batch
+  std::set<std::string> logged_;  // kinds of records that this step has already
+  std::filesystem::path saved_;   // a checkpoint of this step, or empty
+  std::chrono::steady_clock::time_point last_save_;
+};
+
+}  // namespace gpt2::train

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/train/training_config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <optional>
+
+#include "formats/errors.h"
+#include "formats/json_text.h"
+
+namespace gpt2::train {
+namespace {
+
+using formats::ContradictionError;
+using formats::InputError;
+using formats::UsageError;
+
+constexpr std::string_view kAuto = "auto";
+/// Bounds that no run reaches and under which no product below overflows 64 bits.
+constexpr std::uint64_t kMostPerFactor = 1U << 20;
+constexpr std::uint64_t kMostTokens = std::uint64_t{1} << 60;
+constexpr std::uint64_t kMostSteps = std::uint64_t{1} << 40;
+
+template <typename Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return {};
+  return number;
+}
+
+/// The number in a text setting that may also be auto.
+template <typename Number>
+std::optional<Number> number_unless_auto(std::string_view option, std::string_view text) {
+  if (text == kAuto) return {};
+  const auto number = parse_number<Number>(text);
+  if (!number)
+    throw UsageError(fmt::format("--{} is '{}'; it must be auto or a number", option, text));
+  return number;
+}
+
+void require(bool holds, std::string_view option, const auto& value, std::string_view rule) {
+  if (!holds) throw UsageError(fmt::format("--{} is {}; it must be {}", option, value, rule));
+}
+
+std::string text_of(const std::string& value) { return value; }
+std::string text_of(double value) { return formats::json_number(value); }
+std::string text_of(std::uint64_t value) { return std::to_string(value); }
+std::string text_of(std::uint32_t value) { return std::to_string(value); }
+std::string text_of(const std::vector<std::string>& values) {
+  formats::JsonWriter json;
+  json.begin_array();
+  for (const auto& value : values) json.value(value);
+  return json.end_array().text();
+}
+
+bool read_text(const std::string& text, std::string& value) {
+  value = text;
+  return true;
+}
+template <typename Number>
+bool read_text(const std::string& text, Number& value) {
+  const auto number = parse_number<Number>(text);
+  if (number) value = *number;
+  return number.has_value();
+}
+bool read_text(const std::string& text, std::vector<std::string>& values) {
+  simdjson::dom::parser parser;
+  simdjson::dom::array array;
+  if (parser.parse(text).get(array) != simdjson::SUCCESS) return false;
+  values.clear();
+  for (const auto element : array) {
+    std::string_view word;
+    if (element.get(word) != simdjson::SUCCESS) return false;
+    values.emplace_back(word);
+  }
+  return true;
+}
+
+/// "6e-4" and "0.0006" are one value.
+bool same_value(const std::string& a, const std::string& b) {
+  if (a == b) return true;
+  const auto x = parse_number<double>(a), y = parse_number<double>(b);
+  return x && y && *x == *y;
+}
+
+/// Multiples of `unit` around `tokens`, as words.
+std::string nearest_multiples(std::uint64_t tokens, std::uint64_t unit) {
+  const std::uint64_t below = tokens / unit * unit;
+  return below == 0 ? fmt::format("the nearest that fits is {}", unit)
+                    : fmt::format("the nearest that fit are {} and {}", below, below + unit);
+}
+
+std::uint64_t automatic_slots(std::uint64_t micro_batch_count, int rank_count) {
+  const auto most = std::max<std::uint64_t>(8, static_cast<std::uint64_t>(rank_count));
+  const std::uint64_t in_count = micro_batch_count & (~micro_batch_count + 1);  // its power of two
+  return std::min(in_count, std::bit_floor(most));
+}
+
+std::uint64_t steps_of_run(const TrainingConfig& config, std::uint64_t windows_per_epoch,
+                           std::uint64_t sequences_per_step) {
+  if (config.max_steps > 0) return config.max_steps;
+  const std::uint64_t epochs = std::max<std::uint64_t>(1, config.max_epochs);
+  if (windows_per_epoch > UINT64_MAX / 2 / epochs) {
+    throw UsageError(fmt::format("--max-epochs {} is more than can be counted", epochs));
+  }
+  return (epochs * windows_per_epoch + sequences_per_step - 1) / sequences_per_step;
+}
+
+}  // namespace
+
+void TrainingConfig::check() const {
+  if (out.empty()) throw UsageError("--out is needed: the folder of the run");
+  if (train.empty() && resume.empty()) {
+    throw UsageError("--train is needed to begin a run: the token shards to train on");
+  }
+  if (max_steps > 0 && max_epochs > 0) {
+    throw UsageError("--max-steps and --max-epochs both set the length of the run; give one");
+  }
+  for_each_option(*this, [](const TrainingOption& option, const auto& value) {
+    if constexpr (std::is_same_v<decltype(value), const std::string&>) {
+      if (!option.choices.empty()) {
+        require(
+            std::find(option.choices.begin(), option.choices.end(), value) != option.choices.end(),
+            option.name, value, fmt::format("one of {}", fmt::join(option.choices, ", ")));
+      }
+    }
+    if constexpr (std::is_same_v<decltype(value), const double&>) {
+      require(std::isfinite(value) && value >= 0, option.name, value, "finite and not negative");
+    }
+  });
+  require(batch_size >= 1 && batch_size <= kMostPerFactor, "batch-size", batch_size,
+          fmt::format("from 1 to {}", kMostPerFactor));
+  require(total_batch_tokens >= 1 && total_batch_tokens <= kMostTokens, "total-batch-tokens",
+          total_batch_tokens, "at least 1");
+  require(max_steps <= kMostSteps, "max-steps", max_steps, fmt::format("at most {}", kMostSteps));
+  if (const auto count = number_unless_auto<std::uint64_t>("slots", slots)) {
+    require(*count >= 1 && *count <= kMostPerFactor, "slots", *count,
+            fmt::format("from 1 to {}", kMostPerFactor));
+  }
+  if (const auto rate = number_unless_auto<double>("min-learning-rate", min_learning_rate)) {
+    require(*rate >= 0 && *rate <= learning_rate, "min-learning-rate", *rate,
+            fmt::format("from 0 to --learning-rate, {}", learning_rate));
+  }
+  number_unless_auto<std::uint64_t>("warmup-steps", warmup_steps);
+  require(beta1 < 1, "beta1", beta1, "below 1");
+  require(beta2 < 1, "beta2", beta2, "below 1");
+  require(epsilon > 0, "epsilon", epsilon, "above 0");
+  require(dropout < 1, "dropout", dropout, "below 1");
+  if (precision != "auto" && precision != "fp32") {
+    throw UsageError(fmt::format(
+        "--precision {}: this version computes in fp32 only; give fp32 or auto", precision));
+  }
+  require(max_bad_steps >= 1, "max-bad-steps", max_bad_steps, "at least 1");
+  require(keep_last >= 1, "keep-last", keep_last, "at least 1");
+}
+
+std::map<std::string, std::string> encode_configuration(const TrainingConfig& config) {
+  std::map<std::string, std::string> texts;
+  for_each_option(config, [&](const TrainingOption& option, const auto& value) {
+    if (option.on_resume != OnResume::kNotStored) texts.emplace(option.name, text_of(value));
+  });
+  return texts;
+}
+
+TrainingConfig decode_configuration(const std::map<std::string, std::string>& texts,
+                                    std::string_view where) {
+  TrainingConfig config;
+  std::set<std::string_view> known;
+  for_each_option(config, [&](const TrainingOption& option, auto& value) {
+    if (option.on_resume == OnResume::kNotStored) return;
+    known.insert(option.name);
+    const auto text = texts.find(std::string(option.name));
+    if (text != texts.end() && !read_text(text->second, value)) {
+      throw InputError(fmt::format("{}: configuration, {}: '{}' is not a value of this option",
+                                   where, option.name, text->second));
+    }
+  });
+  for (const auto& [name, text] : texts) {
+    if (!known.contains(name)) {
+      throw InputError(
+          fmt::format("{}: configuration, {}: this build has no such option", where, name));
+    }
+  }
+  return config;
+}
+
+std::string configuration_yaml(const TrainingConfig& config) {
+  std::string yaml =
+      "# The run's settings as they were decided; gpt2-train --config reads this file.\n";
+  for_each_option(config, [&](const TrainingOption& option, const auto& value) {
+    const std::string plain = text_of(value);
+    if (option.on_resume == OnResume::kNotStored || plain.empty() || plain == "[]") return;
+    constexpr bool is_text = std::is_same_v<decltype(value), const std::string&>;
+    const std::string text = is_text ? formats::json_quote(plain) : plain;
+    yaml += fmt::format("{}: {}\n", option.name, text);
+  });
+  return yaml;
+}
+
+bool may_change(const TrainingConfig& config, std::string_view option) {
+  return std::find(config.allow_change.begin(), config.allow_change.end(), option) !=
+         config.allow_change.end();
+}
+
+TrainingConfig resume_configuration(const TrainingConfig& stored, const TrainingConfig& asked,
+                                    const std::set<std::string>& given,
+                                    std::vector<std::string>& notices) {
+  const auto stored_texts = encode_configuration(stored);
+  auto texts = stored_texts;
+  std::vector<std::string> refused;
+  for_each_option(asked, [&](const TrainingOption& option, const auto& value) {
+    const std::string name(option.name), text = text_of(value);
+    if (option.on_resume == OnResume::kNotStored || !given.contains(name)) return;
+    const std::string& before = stored_texts.at(name);
+    const bool undecided = text == kAuto || (option.on_resume == OnResume::kShape && text == "0");
+    if (undecided || same_value(text, before)) return;
+    const std::string change = fmt::format("{}: {} in the checkpoint, {} now", name, before, text);
+    switch (option.on_resume) {
+      case OnResume::kBitsDiffer:
+        notices.push_back(change + "; the result will not be the same to the bit");
+        break;
+      case OnResume::kSame:
+        if (may_change(asked, name)) {
+          notices.push_back(change + "; allowed by --allow-change");
+        } else {
+          refused.push_back(change);
+        }
+        break;
+      case OnResume::kShape:
+        refused.push_back(change + " (the weights have this shape; begin anew with --init-from)");
+        break;
+      case OnResume::kNotStored:
+      case OnResume::kFree:
+      case OnResume::kLongerRun:
+      case OnResume::kSameContent:
+        break;
+    }
+    texts[name] = text;
+  });
+  if (!refused.empty()) {
+    throw ContradictionError(
+        fmt::format("the run cannot go on with other settings: {}; leave them out, or give "
+                    "--allow-change OPTION for each",
+                    fmt::join(refused, "; ")));
+  }
+  TrainingConfig config = decode_configuration(texts, "resume");
+  config.out = asked.out;
+  config.resume = asked.resume;
+  config.allow_change = asked.allow_change;
+  if (config.max_epochs > 0) config.max_steps = 0;  // the checkpoint's number of steps is overruled
+  config.check();
+  return config;
+}
+
+model::Gpt2Config new_model_shape(const TrainingConfig& config) {
+  model::Gpt2Config shape = model::named_config(config.model);
+  const auto set = [](std::int64_t& size, std::uint64_t asked) {
+    if (asked > 0) size = static_cast<std::int64_t>(std::min<std::uint64_t>(asked, INT64_MAX));
+  };
+  set(shape.layers, config.layers);
+  set(shape.heads, config.heads);
+  set(shape.channels, config.channels);
+  set(shape.ffn_channels, config.ffn_channels);
+  set(shape.context, config.context);
+  return shape;
+}
+
+TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
+                       std::uint64_t windows_per_epoch, int rank_count) {
+  require(T >= 1 && T <= static_cast<std::int64_t>(kMostPerFactor), "context", T,
+          fmt::format("from 1 to {}", kMostPerFactor));
+  const std::uint64_t tokens = config.total_batch_tokens;
+  const std::uint64_t micro_batch_tokens = config.batch_size * static_cast<std::uint64_t>(T);
+  if (tokens % micro_batch_tokens != 0) {
+    throw UsageError(fmt::format(
+        "--total-batch-tokens {} is not a multiple of batch-size x context = {} x {} = {}; {}",
+        tokens, config.batch_size, T, micro_batch_tokens,
+        nearest_multiples(tokens, micro_batch_tokens)));
+  }
+  const std::uint64_t micro_batch_count = tokens / micro_batch_tokens;
+  const std::uint64_t slots = number_unless_auto<std::uint64_t>("slots", config.slots)
+                                  .value_or(automatic_slots(micro_batch_count, rank_count));
+  if (micro_batch_count % slots != 0) {
+    throw UsageError(
+        fmt::format("--total-batch-tokens {} is not a multiple of slots x batch-size x context = "
+                    "{} x {} x {} = {}; {}",
+                    tokens, slots, config.batch_size, T, slots * micro_batch_tokens,
+                    nearest_multiples(tokens, slots * micro_batch_tokens)));
+  }
+  if (slots % static_cast<std::uint64_t>(rank_count) != 0) {
+    throw UsageError(
+        fmt::format("{} gradient slots cannot be shared out to {} ranks", slots, rank_count));
+  }
+  TrainingPlan plan;
+  plan.B = static_cast<std::int64_t>(config.batch_size);
+  plan.T = T;
+  plan.slots = static_cast<std::int64_t>(slots);
+  plan.micro_batches = static_cast<std::int64_t>(micro_batch_count / slots);
+  plan.sequences_per_step = tokens / static_cast<std::uint64_t>(T);
+  plan.windows_per_epoch = windows_per_epoch;
+  plan.max_steps = steps_of_run(config, windows_per_epoch, plan.sequences_per_step);
+  const auto warmup = number_unless_auto<std::uint64_t>("warmup-steps", config.warmup_steps)
+                          .value_or(std::min<std::uint64_t>(715, plan.max_steps / 10));
+  plan.schedule = {
+      .kind = config.schedule,
+      .peak = config.learning_rate,
+      .minimum = number_unless_auto<double>("min-learning-rate", config.min_learning_rate)
+                     .value_or(config.learning_rate / 10),
+      .warmup_steps = static_cast<std::int64_t>(std::min<std::uint64_t>(warmup, INT64_MAX)),
+      .max_steps = static_cast<std::int64_t>(plan.max_steps)};
+  plan.schedule.check();
+  plan.optimizer = {.beta1 = config.beta1,
+                    .beta2 = config.beta2,
+                    .epsilon = config.epsilon,
+                    .weight_decay = config.weight_decay,
+                    .grad_clip = config.grad_clip};
+  return plan;
+}
+
+void store_decisions(TrainingConfig& config, const TrainingPlan& plan,
+                     const model::Gpt2Config& shape) {
+  const auto count = [](std::int64_t value) { return static_cast<std::uint64_t>(value); };
+  config.layers = count(shape.layers);
+  config.heads = count(shape.heads);
+  config.channels = count(shape.channels);
+  config.ffn_channels = count(shape.inner_channels());
+  config.context = count(plan.T);
+  config.slots = std::to_string(plan.slots);
+  config.max_steps = plan.max_steps;
+  config.max_epochs = 0;
+  config.min_learning_rate = formats::json_number(plan.schedule.minimum);
+  config.warmup_steps = std::to_string(plan.schedule.warmup_steps);
+}
+
+}  // namespace gpt2::train

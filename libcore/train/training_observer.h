@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// What a run tells the one who watches it, and what that one can ask of it. The library itself
+// prints nothing.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "formats/train_log.h"
+#include "libcore/model/gpt2_config.h"
+#include "libcore/train/training_config.h"
+
+namespace gpt2::train {
+
+/// A run that is about to take its first step.
+struct RunSummary {
+  std::filesystem::path run;
+  std::string device;
+  model::Gpt2Config shape;
+  std::int64_t parameter_count = 0;
+  std::uint64_t training_tokens = 0;
+  std::uint64_t first_step = 0;  // steps done before
+  TrainingPlan plan;
+};
+
+/// Every function may be left as it is.
+class TrainingObserver {
+ public:
+  virtual ~TrainingObserver() = default;
+  virtual void on_notice(const std::string& /*sentence*/) {}
+  virtual void on_begin(const RunSummary& /*summary*/) {}
+  /// Each line of metrics.jsonl, after it was written.
+  virtual void on_record(const formats::TrainLogRecord& /*record*/) {}
+  virtual void on_validation(std::uint64_t /*tokens_done*/, std::uint64_t /*tokens*/) {}
+};
+
+/// The number of the signal that asks the run to save and stop; 0: none yet. Asked once a step and
+/// while validating.
+using StopSignal = std::function<int()>;
+
+}  // namespace gpt2::train

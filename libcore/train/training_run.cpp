@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/train/training_run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "formats/errors.h"
+#include "formats/token_shard.h"
+#include "formats/tokenizer_files.h"
+#include "libcore/comm/communicator.h"
+#include "libcore/data/sequence_order.h"
+#include "libcore/data/shard_set.h"
+#include "libcore/model/model_directory.h"
+#include "libcore/text/tokenizer.h"
+#include "libcore/train/checkpoint_store.h"
+#include "libcore/train/run_folder.h"
+#include "libcore/train/trainer.h"
+
+namespace gpt2::train {
+namespace {
+
+namespace fs = std::filesystem;
+using formats::ContradictionError;
+using formats::InputError;
+using formats::UsageError;
+
+/// Beside the settings, so that a resumed run can tell whether its validation set is the same.
+constexpr const char* kValidationDataKey = "val-data";
+
+/// The run may go on from another folder: its data keep their place.
+void make_paths_absolute(TrainingConfig& config) {
+  const auto make_absolute = [](std::string& path) {
+    if (!path.empty()) path = fs::absolute(path).lexically_normal().string();
+  };
+  for (auto& path : config.train) make_absolute(path);
+  for (auto& path : config.val) make_absolute(path);
+  make_absolute(config.vocab);
+  make_absolute(config.init_from);
+}
+
+std::string step_and_folder(const FoundCheckpoint& checkpoint) {
+  return fmt::format("step {} ({})", checkpoint.manifest.step, checkpoint.directory.string());
+}
+
+/// --resume DIR: a checkpoint, or a run folder's newest good one.
+FoundCheckpoint named_checkpoint(const fs::path& directory, std::vector<std::string>& notices) {
+  if (fs::exists(directory / formats::kCheckpointManifestName))
+    return open_checkpoint(fs::canonical(directory));
+  if (fs::is_directory(directory / "checkpoints")) {
+    if (auto found = newest_checkpoint(directory, notices)) return *std::move(found);
+  }
+  throw InputError(
+      fmt::format("{}: holds no checkpoint of gpt2-train; --init-from begins anew with the weights "
+                  "of any model",
+                  directory.string()));
+}
+
+/// A run that goes back to an older checkpoint would leave newer ones of another course behind, and
+/// one that comes from another folder would mix with the run that is here.
+void refuse_mixed_runs(const RunFolder& folder, const FoundCheckpoint& chosen) {
+  const bool own = fs::equivalent(chosen.directory.parent_path(), folder.checkpoint_path(""));
+  if (!own && folder.holds_run()) {
+    throw formats::ExistsError(
+        fmt::format("{}: holds a run that {} is no part of; give another --out",
+                    folder.path().string(), chosen.directory.string()));
+  }
+  for (const auto& directory : model::list_checkpoints(folder.path())) {
+    std::uint64_t step = 0;
+    try {
+      step = formats::load_checkpoint_manifest(directory).step;
+    } catch (const formats::Error&) {
+      continue;  // damaged: no run will go on from it
+    }
+    if (step > chosen.manifest.step) {
+      throw formats::ExistsError(
+          fmt::format("{}: is newer than {}; give another --out, or remove what is newer",
+                      directory.string(), step_and_folder(chosen)));
+    }
+  }
+}
+
+/// The checkpoint to go on from; empty for a run that begins.
+std::optional<FoundCheckpoint> find_start(const TrainingConfig& asked, const RunFolder& folder,
+                                          std::vector<std::string>& notices) {
+  if (asked.resume.empty()) {
+    if (folder.holds_run()) {
+      throw formats::ExistsError(fmt::format(
+          "{}: holds a run; --resume latest goes on with it, another --out begins a new one",
+          asked.out));
+    }
+    return {};
+  }
+  if (asked.resume != "latest" && asked.resume != "auto") {
+    auto chosen = named_checkpoint(asked.resume, notices);
+    refuse_mixed_runs(folder, chosen);
+    return chosen;
+  }
+  auto newest = newest_checkpoint(folder.path(), notices);
+  if (!newest && asked.resume == "latest") {
+    throw InputError(fmt::format(
+        "{}: has no checkpoint to go on from; begin with --resume auto, or without it", asked.out));
+  }
+  return newest;
+}
+
+/// A mistyped name must not become a new folder, nor a new run.
+void refuse_missing_folders(const TrainingConfig& asked) {
+  if (asked.resume.empty() || asked.resume == "auto") return;
+  const auto& needed = asked.resume == "latest" ? asked.out : asked.resume;
+  if (!fs::is_directory(needed)) {
+    throw InputError(fmt::format("{}: there is no such folder to go on from", needed));
+  }
+}
+
+/// --vocab, else what the checkpoint or the --init-from model carries, else none.
+std::optional<text::Tokenizer> find_tokenizer(const TrainingConfig& config, bool vocab_given,
+                                              const fs::path& model_directory) {
+  const bool own = !model_directory.empty() && formats::has_tokenizer_files(model_directory);
+  if (!config.vocab.empty() && (vocab_given || !own)) return text::Tokenizer::load(config.vocab);
+  if (own) return text::Tokenizer::load(model_directory);
+  return {};
+}
+
+void check_same_tokenizer(const formats::Fingerprint& a, std::string_view a_name,
+                          const formats::Fingerprint& b, std::string_view b_name) {
+  if (!formats::may_match(a, b)) {
+    throw ContradictionError(fmt::format("{} and {} come from different tokenizers ({} and {})",
+                                         a_name, b_name, formats::to_hex(a), formats::to_hex(b)));
+  }
+}
+
+/// The shape of a model that begins without weights.
+model::Gpt2Config begin_shape(const TrainingConfig& config,
+                              const std::optional<text::Tokenizer>& tokenizer,
+                              const data::ShardSet& shards) {
+  auto shape = new_model_shape(config);
+  std::uint32_t end_of_text = formats::kNoToken;
+  if (tokenizer) {
+    shape.vocab_size = tokenizer->vocab_size();
+    end_of_text = tokenizer->end_of_text();
+  } else if (shards.vocab_size() > 0) {
+    shape.vocab_size = shards.vocab_size();
+    end_of_text = shards.end_of_text();
+  }
+  // A vocabulary without the token still needs an id in config.json; GPT-2's is the last one.
+  shape.end_of_text = end_of_text != formats::kNoToken
+                          ? end_of_text
+                          : static_cast<std::uint32_t>(shape.vocab_size - 1);
+  shape.check();
+  return shape;
+}
+
+/// --init-from decides the shape; what is asked for beside it must agree.
+void check_asked_shape(const TrainingConfig& asked, const std::set<std::string>& given,
+                       const model::Gpt2Config& shape) {
+  const auto wanted = new_model_shape(asked);
+  const auto compare = [&](const char* option, std::int64_t is, std::int64_t want) {
+    const bool relevant = given.contains(option) || given.contains("model");
+    if (relevant && is != want) {
+      throw ContradictionError(
+          fmt::format("--{} is {}, but the model in {} has {}", option, want, asked.init_from, is));
+    }
+  };
+  compare("layers", shape.layers, wanted.layers);
+  compare("heads", shape.heads, wanted.heads);
+  compare("channels", shape.channels, wanted.channels);
+  if (asked.ffn_channels > 0)
+    compare("ffn-channels", shape.inner_channels(), wanted.inner_channels());
+}
+
+void check_vocabulary(const model::Gpt2Config& shape,
+                      const std::optional<text::Tokenizer>& tokenizer, const data::ShardSet& shards,
+                      std::string_view which) {
+  if (tokenizer) {
+    check_same_tokenizer(tokenizer->fingerprint(), "the tokenizer", shards.tokenizer(), which);
+    if (tokenizer->vocab_size() != shape.vocab_size) {
+      throw ContradictionError(fmt::format("the tokenizer has {} tokens, the model {}",
+                                           tokenizer->vocab_size(), shape.vocab_size));
+    }
+  }
+  if (shards.vocab_size() > shape.vocab_size) {
+    throw ContradictionError(fmt::format("{} have a vocabulary of {} tokens, the model one of {}",
+                                         which, shards.vocab_size(), shape.vocab_size));
+  }
+}
+
+std::string describe_identity(const std::vector<formats::DataIdentity>& identity) {
+  std::vector<std::string> shards;
+  for (const auto& shard : identity) {
+    shards.push_back(shard.foreign
+                         ? fmt::format("{}:{}:{:08x}", shard.name, shard.token_count, shard.crc32c)
+                         : fmt::format("{}:{:08x}", shard.token_count, shard.crc32c));
+  }
+  return fmt::format("{}", fmt::join(shards, " "));
+}
+
+/// Refuses other data than the checkpoint's, or a shorter run, unless --allow-change names the
+/// option.
+void check_resumed(const TrainingConfig& config, const TrainingConfig& stored,
+                   const TrainingPlan& plan, const formats::CheckpointManifest& before,
+                   const formats::CheckpointManifest& now, std::vector<std::string>& notices) {
+  const auto judge = [&](const char* option, bool same, std::string_view what) {
+    if (same) return;
+    if (!may_change(config, option)) {
+      throw ContradictionError(fmt::format(
+          "{}; give what the checkpoint was trained with, or --allow-change {}", what, option));
+    }
+    notices.push_back(fmt::format("{}; allowed by --allow-change {}", what, option));
+  };
+  judge("train", describe_identity(before.training_data) == describe_identity(now.training_data),
+        "--train: the shards hold other data than those the checkpoint was trained on");
+  const auto val_before = before.configuration.find(kValidationDataKey);
+  const bool validated = val_before != before.configuration.end() && !val_before->second.empty();
+  judge("val", !validated || val_before->second == now.configuration.at(kValidationDataKey),
+        "--val: the shards hold other data than those the run validated on before");
+  judge("vocab", formats::may_match(before.tokenizer, now.tokenizer),
+        "--vocab: is another tokenizer than the checkpoint's");
+  judge("order", before.order_version == now.order_version,
+        fmt::format("the order of data has version {} in the checkpoint and {} in this build",
+                    before.order_version, now.order_version));
+  const bool extendable = config.schedule == "constant" || config.schedule == "wsd";
+  judge("max-steps",
+        plan.max_steps == stored.max_steps || (extendable && plan.max_steps > stored.max_steps),
+        fmt::format("the run has {} steps in the checkpoint and {} now, and only a run whose "
+                    "schedule is constant "
+                    "or wsd can be made longer without changing its course",
+                    stored.max_steps, plan.max_steps));
+  if (plan.max_steps < before.step) {
+    throw UsageError(fmt::format("the run has done {} steps already, more than the {} asked for",
+                                 before.step, plan.max_steps));
+  }
+}
+
+void report_data(const data::ShardSet& shards, std::int64_t T, std::string_view which,
+                 TrainingObserver& observer) {
+  if (shards.has_foreign()) {
+    observer.on_notice(
+        fmt::format("{}: some are plain llm.c files without a checksum or a tokenizer's "
+                    "fingerprint; they are taken as they are",
+                    which));
+  }
+  for (const auto& path : shards.shards_without_window(T)) {
+    observer.on_notice(
+        fmt::format("{}: has fewer than {} tokens and is not used", path.string(), T + 1));
+  }
+}
+
+}  // namespace
+
+void run_training(const TrainingConfig& asked_config, const std::set<std::string>& given,
+                  TrainingObserver& observer, const StopSignal& stop_signal) {
+  asked_config.check();
+  TrainingConfig asked = asked_config;
+  make_paths_absolute(asked);
+  refuse_missing_folders(asked);
+  RunFolder folder(asked.out);
+  std::vector<std::string> notices;
+  const auto resumed = find_start(asked, folder, notices);
+  TrainingConfig config = asked, stored;
+  if (resumed) {
+    auto texts = resumed->manifest.configuration;
+    texts.erase(kValidationDataKey);
+    stored = decode_configuration(texts, resumed->directory.string());
+    config = resume_configuration(stored, asked, given, notices);
+  }
+  if (config.train.empty())
+    throw UsageError("--train is needed to begin a run: the token shards to train on");
+
+  const data::ShardSet train_set(config.train);
+  std::optional<data::ShardSet> val_set;
+  if (!config.val.empty()) val_set.emplace(config.val);
+
+  fs::path model_directory;  // where the weights come from; empty: they begin at random
+  if (resumed) {
+    model_directory = resumed->directory;
+  } else if (!config.init_from.empty()) {
+    std::string damaged;
+    model_directory = model::resolve_model_directory(config.init_from, &damaged);
+    if (!damaged.empty()) notices.push_back(damaged);
+  }
+  const auto tokenizer = find_tokenizer(config, given.contains("vocab"), model_directory);
+  auto shape = model_directory.empty() ? begin_shape(config, tokenizer, train_set)
+                                       : model::load_config(model_directory);
+  if (!resumed && !model_directory.empty()) check_asked_shape(config, given, shape);
+  check_vocabulary(shape, tokenizer, train_set, "the shards of --train");
+  if (val_set) {
+    check_vocabulary(shape, tokenizer, *val_set, "the shards of --val");
+    check_same_tokenizer(train_set.tokenizer(), "the shards of --train", val_set->tokenizer(),
+                         "the shards of --val");
+  }
+
+  const auto T = config.context > 0 ? static_cast<std::int64_t>(config.context) : shape.context;
+  if (T > shape.context) {
+    throw ContradictionError(
+        fmt::format("--context is {}, but the model has {} positions", T, shape.context));
+  }
+  const auto communicator = comm::open_communicator();
+  const auto windows = data::SequenceOrder(train_set, T, config.seed).windows_per_epoch();
+  const TrainingPlan plan = make_plan(config, T, windows, communicator->size());
+  store_decisions(config, plan, shape);
+  if (config.sample_every > 0) {
+    if (!tokenizer)
+      throw UsageError("--sample-every needs a tokenizer: name its folder with --vocab");
+    if (static_cast<std::int64_t>(tokenizer->encode(config.sample_prompt).size()) >=
+        shape.context) {
+      throw UsageError("--sample-prompt is longer than the model's context");
+    }
+  }
+
+  formats::CheckpointManifest manifest;
+  manifest.seed = config.seed;
+  manifest.order_version = data::kOrderVersion;
+  manifest.slots = static_cast<std::uint64_t>(plan.slots);
+  manifest.rank_count = static_cast<std::uint64_t>(communicator->size());
+  manifest.tokenizer = tokenizer ? tokenizer->fingerprint() : train_set.tokenizer();
+  manifest.training_data = train_set.identity();
+  manifest.configuration = encode_configuration(config);
+  manifest.configuration[kValidationDataKey] =
+      val_set ? describe_identity(val_set->identity()) : "";
+  if (resumed) check_resumed(config, stored, plan, resumed->manifest, manifest, notices);
+
+  const auto device = device::open_device(config.device, static_cast<int>(config.threads));
+  const auto kernels = kernels::open_kernels(*device);
+  model::Gpt2 model(*device, *kernels, shape);
+  optim::AdamW optimizer(model, plan.optimizer);
+  TrainingProgress progress;
+  if (resumed) {
+    restore_checkpoint(*resumed, model, optimizer);
+    progress = TrainingProgress::load(resumed->manifest, resumed->directory.string());
+    notices.push_back(fmt::format("goes on from {}", step_and_folder(*resumed)));
+  } else if (!model_directory.empty()) {
+    model::load_weights(model_directory, model);
+  } else {
+    model.initialise(config.seed);
+  }
+
+  for (const auto& notice : notices) observer.on_notice(notice);
+  report_data(train_set, T, "the shards of --train", observer);
+  if (val_set) report_data(*val_set, T, "the shards of --val", observer);
+  if (!tokenizer) {
+    observer.on_notice(
+        "the checkpoints will hold no tokenizer files: name their folder with --vocab to add them");
+  }
+  folder.write_config(configuration_yaml(config));
+  observer.on_begin({.run = folder.path(),
+                     .device = device->name(),
+                     .shape = shape,
+                     .parameter_count = model.table().parameter_count(),
+                     .training_tokens = train_set.token_count(),
+                     .first_step = progress.step,
+                     .plan = plan});
+  Trainer trainer({.config = config,
+                   .plan = plan,
+                   .folder = folder,
+                   .train_set = train_set,
+                   .val_set = val_set ? &*val_set : nullptr,
+                   .tokenizer = tokenizer ? &*tokenizer : nullptr,
+                   .model = model,
+                   .optimizer = optimizer,
+                   .communicator = *communicator,
+                   .manifest = std::move(manifest),
+                   .observer = observer,
+                   .stop_signal = stop_signal},
+                  progress, resumed ? resumed->directory : fs::path());
+  trainer.run();
+}
+
+}  // namespace gpt2::train

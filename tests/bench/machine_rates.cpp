@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "tests/bench/machine_rates.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tests/bench/machine_rates.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace gpt2::bench::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Enough independent chains to hide the latency of two units; returns the operations done.
+double run_fma_chains(long rounds, float* sink) {
+  const hn::ScalableTag<float> d;
+  const auto factor = hn::Set(d, 0.5F), term = hn::Set(d, 0.25F);
+  auto a0 = hn::Set(d, 1.0F), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0,
+       a8 = a0, a9 = a0;
+  for (long round = 0; round < rounds; ++round) {
+    a0 = hn::MulAdd(a0, factor, term);
+    a1 = hn::MulAdd(a1, factor, term);
+    a2 = hn::MulAdd(a2, factor, term);
+    a3 = hn::MulAdd(a3, factor, term);
+    a4 = hn::MulAdd(a4, factor, term);
+    a5 = hn::MulAdd(a5, factor, term);
+    a6 = hn::MulAdd(a6, factor, term);
+    a7 = hn::MulAdd(a7, factor, term);
+    a8 = hn::MulAdd(a8, factor, term);
+    a9 = hn::MulAdd(a9, factor, term);
+  }
+  const auto sum = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9;
+  *sink = hn::GetLane(hn::SumOfLanes(d, sum));
+  return 2.0 * 10 * static_cast<double>(hn::Lanes(d)) * static_cast<double>(rounds);
+}
+
+}  // namespace gpt2::bench::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gpt2::bench {
+
+HWY_EXPORT(run_fma_chains);
+
+double fma_rate(int threads) {
+  double best_seconds = std::numeric_limits<double>::infinity(), operations = 0;
+  std::vector<float> sinks(static_cast<std::size_t>(threads) * 16);
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    operations = 0;
+    const double begin = omp_get_wtime();
+#pragma omp parallel num_threads(threads) reduction(+ : operations)
+    operations += HWY_DYNAMIC_DISPATCH(run_fma_chains)(
+        20'000'000, &sinks[static_cast<std::size_t>(omp_get_thread_num()) * 16]);
+    best_seconds = std::min(best_seconds, omp_get_wtime() - begin);
+  }
+  return operations / best_seconds;
+}
+
+double copy_rate(int threads) {
+  constexpr std::size_t kFloatsOfThread = std::size_t{16} << 20;
+  std::vector<float> from(kFloatsOfThread * static_cast<std::size_t>(threads), 1), to(from.size());
+  double best_seconds = std::numeric_limits<double>::infinity();
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    const double begin = omp_get_wtime();
+#pragma omp parallel num_threads(threads)
+    {
+      const std::size_t first = static_cast<std::size_t>(omp_get_thread_num()) * kFloatsOfThread;
+      std::memcpy(&to[first], &from[first], kFloatsOfThread * sizeof(float));
+    }
+    best_seconds = std::min(best_seconds, omp_get_wtime() - begin);
+  }
+  return 2 * static_cast<double>(from.size() * sizeof(float)) / best_seconds;
+}
+
+}  // namespace gpt2::bench
+#endif

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// What this machine can do at most, measured now: the yardstick that timings are stated against.
+#pragma once
+
+namespace gpt2::bench {
+
+/// Floating-point operations per second of fused multiply-adds on registers, on all of `threads` at
+/// once.
+double fma_rate(int threads);
+/// Bytes per second, read and written, of copying much more than the caches hold.
+double copy_rate(int threads);
+
+}  // namespace gpt2::bench

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The gpt2-tools authors
+mkdir run
+printf '0 val 10.9\n1 train 10.5\n2 train 9.5\n2 val 9.75\n' >run/log.txt
+gpt2-plot run --out curves.svg
+grep -q '>validation, best 9.7500 at step 2<' curves.svg
+gpt2-plot run --out - | cmp - curves.svg

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The gpt2-tools authors
+# With seed 27 the eleventh token is end-of-text, which is not printed.
+"$CASE_DIR"/make_uniform_model model
+gpt2-sample --checkpoint model --top-k 0 --max-tokens 100 --seed 27 --json >json
+grep -q '"tokens": \[245, 247, 92, 110, 65, 94, 169, 164, 158, 65\]' json
+gpt2-sample --checkpoint model --top-k 0 --max-tokens 100 --seed 27 >text
+[ "$(wc -c <text)" = 11 ]

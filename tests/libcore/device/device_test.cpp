@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/device/device.h"
+
+#include <sched.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "formats/errors.h"
+
+namespace gpt2::device {
+
+BOOST_AUTO_TEST_SUITE(device)
+
+BOOST_AUTO_TEST_CASE(auto_and_cpu_open_the_cpu_with_the_allowed_threads) {
+  cpu_set_t allowed;
+  BOOST_REQUIRE_EQUAL(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+  for (const char* kind : {"auto", "cpu"}) {
+    const auto cpu = open_device(kind, 0);
+    BOOST_TEST(cpu->threads() >= 1);
+    BOOST_TEST(cpu->threads() <= CPU_COUNT(&allowed));
+    BOOST_TEST(cpu->name().substr(0, 5) == "cpu: ");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(threads_follow_a_narrower_affinity_mask) {
+  cpu_set_t before, one;
+  BOOST_REQUIRE_EQUAL(sched_getaffinity(0, sizeof(before), &before), 0);
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &before)) {
+      CPU_SET(cpu, &one);
+      break;
+    }
+  }
+  BOOST_REQUIRE_EQUAL(sched_setaffinity(0, sizeof(one), &one), 0);
+  const int threads = open_device("cpu", 0)->threads();
+  BOOST_REQUIRE_EQUAL(sched_setaffinity(0, sizeof(before), &before), 0);
+  BOOST_TEST(threads == 1);
+}
+
+BOOST_AUTO_TEST_CASE(threads_asked_for_are_given) {
+  const auto cpu = open_device("cpu", 3);
+  BOOST_TEST(cpu->threads() == 3);
+  BOOST_TEST(cpu->name().substr(0, 14) == "cpu: 3 threads");
+}
+
+BOOST_AUTO_TEST_CASE(refuses_unknown_kinds_and_negative_threads) {
+  BOOST_CHECK_THROW(open_device("tpu", 0), formats::UsageError);
+  BOOST_CHECK_THROW(open_device("", 0), formats::UsageError);
+  BOOST_CHECK_THROW(open_device("cpu", -1), formats::UsageError);
+}
+
+BOOST_AUTO_TEST_CASE(memory_is_aligned_and_holds_what_is_copied) {
+  const auto cpu = open_device("cpu", 1);
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64},
+                                  std::size_t{65}, std::size_t{5} << 20}) {
+    DeviceBuffer buffer(*cpu, bytes), other(*cpu, bytes);
+    BOOST_TEST(buffer.bytes() == bytes);
+    BOOST_TEST(reinterpret_cast<std::uintptr_t>(buffer.data()) % 64 == 0U);
+    const std::vector<char> sent(bytes, 'x');
+    std::vector<char> received(bytes);
+    cpu->copy_to_device(buffer.data(), sent.data(), bytes);
+    cpu->copy_on_device(other.data(), buffer.data(), bytes);
+    cpu->copy_to_host(received.data(), other.data(), bytes);
+    BOOST_TEST((received == sent));
+    cpu->fill_zero(other.data(), bytes);
+    cpu->synchronize();
+    cpu->copy_to_host(received.data(), other.data(), bytes);
+    BOOST_TEST((received == std::vector<char>(bytes)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_moved_buffer_keeps_its_memory) {
+  const auto cpu = open_device("cpu", 1);
+  DeviceBuffer first(*cpu, 100);
+  void* memory = first.data();
+  DeviceBuffer second(std::move(first));
+  BOOST_TEST(second.data() == memory);
+  DeviceBuffer third;
+  third = std::move(second);
+  BOOST_TEST(third.data() == memory);
+  BOOST_TEST(third.bytes() == 100U);
+}
+
+BOOST_AUTO_TEST_CASE(memory_that_is_not_there_is_refused_with_device_and_bytes) {
+  const auto cpu = open_device("cpu", 2);
+  std::vector<std::size_t> sizes{SIZE_MAX, SIZE_MAX - 100};
+#ifndef __SANITIZE_ADDRESS__  // AddressSanitizer ends the program at such a size
+  sizes.push_back(std::size_t{1} << 60);
+#endif
+  for (const std::size_t bytes : sizes) {
+    BOOST_CHECK_EXCEPTION(DeviceBuffer(*cpu, bytes), formats::UnavailableError,
+                          [&](const auto& error) {
+                            const std::string message = error.what();
+                            return message.find(cpu->name()) != std::string::npos &&
+                                   message.find(std::to_string(bytes)) != std::string::npos;
+                          });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(cuda_is_unavailable_in_this_build) {
+  BOOST_CHECK_THROW(open_device("cuda", 0), formats::UnavailableError);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace gpt2::device

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/train/gradient_slots.h"
+
+#include <bit>
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+
+#include "tests/support/backend.h"
+
+namespace gpt2::train {
+namespace {
+
+constexpr std::int64_t kElements = 37;
+
+/// Gradients of one slot: magnitudes so far apart that another order of adding gives other bits.
+std::vector<float> slot_gradients(std::int64_t slot) {
+  auto values = support::random_floats(kElements, static_cast<std::uint32_t>(slot));
+  for (auto& value : values) value *= std::exp2(static_cast<float>(slot * 7 % 24));
+  return values;
+}
+double slot_loss(std::int64_t slot) { return std::exp2(slot * 11 % 53) / 3; }
+
+/// The definition: the largest power of two of slots, itself halved again and again, then the rest.
+template <typename Number, typename Leaf>
+Number tree_sum(std::int64_t first, std::int64_t count, const Leaf& leaf) {
+  if (count == 1) return leaf(first);
+  auto left = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(count)));
+  if (left == count) left = count / 2;
+  return tree_sum<Number>(first, left, leaf) + tree_sum<Number>(first + left, count - left, leaf);
+}
+
+struct Sums : support::Backend {
+  void add_slots(GradientSlots& slots, std::int64_t first, std::int64_t count) {
+    for (std::int64_t slot = first; slot < first + count; ++slot) {
+      const auto values = slot_gradients(slot);
+      device().copy_to_device(slots.open_slot().data(), values.data(),
+                              values.size() * sizeof(float));
+      slots.close_slot(slot_loss(slot));
+    }
+  }
+  std::vector<float> gradients(const GradientSlots::Total& total) {
+    std::vector<float> values(kElements);
+    device().copy_to_host(values.data(), total.gradients.data(), total.gradients.bytes());
+    return values;
+  }
+  void check_against_definition(const GradientSlots::Total& total, std::int64_t count) {
+    const auto sums = gradients(total);
+    for (std::int64_t element = 0; element < kElements; ++element) {
+      const auto leaf = [&](std::int64_t slot) {
+        return slot_gradients(slot)[static_cast<std::size_t>(element)];
+      };
+      BOOST_TEST(sums[static_cast<std::size_t>(element)] == tree_sum<float>(0, count, leaf));
+    }
+    BOOST_TEST(total.loss_sum == tree_sum<double>(0, count, slot_loss));
+  }
+  std::unique_ptr<comm::Communicator> communicator = comm::open_communicator();
+};
+
+/// Two ranks in one process: this one's sums, and those of a partner that has them ready.
+class PartnerCommunicator : public comm::Communicator {
+ public:
+  PartnerCommunicator(support::Backend& backend, std::vector<float> partner, double partner_loss)
+      : backend_(backend), partner_(std::move(partner)), partner_loss_(partner_loss) {}
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  void tree_sum(device::TensorView values) override {
+    backend_.kernels().add(values, backend_.upload(partner_));
+  }
+  void tree_sum(std::span<double> values) override { values[0] += partner_loss_; }
+  std::int64_t maximum(std::int64_t value) override { return value; }
+  void barrier() override {}
+
+ private:
+  support::Backend& backend_;
+  std::vector<float> partner_;
+  double partner_loss_;
+};
+
+BOOST_FIXTURE_TEST_SUITE(gradient_slots, Sums)
+
+BOOST_AUTO_TEST_CASE(sum_is_the_pairwise_tree_for_any_number_of_slots) {
+  for (std::int64_t count = 1; count <= 17; ++count) {
+    GradientSlots slots(device(), kernels(), kElements);
+    add_slots(slots, 0, count);
+    check_against_definition(slots.join(*communicator), count);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(order_of_adding_shows_in_the_bits) {
+  GradientSlots slots(device(), kernels(), kElements);
+  add_slots(slots, 0, 8);
+  const auto sums = gradients(slots.join(*communicator));
+  std::vector<float> in_a_row(kElements);
+  for (std::int64_t slot = 0; slot < 8; ++slot) {
+    const auto values = slot_gradients(slot);
+    for (std::size_t i = 0; i < values.size(); ++i) in_a_row[i] += values[i];
+  }
+  BOOST_TEST(sums != in_a_row);
+}
+
+BOOST_AUTO_TEST_CASE(next_step_begins_from_zero_and_reuses_the_buffers) {
+  for (std::int64_t count : {1, 4, 6, 8}) {
+    GradientSlots slots(device(), kernels(), kElements);
+    for (int step = 0; step < 3; ++step) {
+      add_slots(slots, 0, count);
+      check_against_definition(slots.join(*communicator), count);
+    }
+    BOOST_TEST(slots.buffer_count() ==
+               static_cast<std::size_t>(std::bit_width(static_cast<unsigned>(count))));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(opened_slot_is_zero) {
+  GradientSlots slots(device(), kernels(), kElements);
+  add_slots(slots, 0, 2);
+  slots.join(*communicator);
+  const auto& buffer = slots.open_slot();
+  std::vector<float> values(kElements, 1);
+  device().copy_to_host(values.data(), buffer.data(), buffer.bytes());
+  BOOST_TEST(values == std::vector<float>(kElements, 0), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(two_ranks_give_the_bits_of_one) {
+  GradientSlots right(device(), kernels(), kElements);
+  add_slots(right, 4, 4);
+  const auto right_total = right.join(*communicator);
+  PartnerCommunicator partner(*this, gradients(right_total), right_total.loss_sum);
+  GradientSlots left(device(), kernels(), kElements);
+  add_slots(left, 0, 4);
+  check_against_definition(left.join(partner), 8);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace gpt2::train

@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Whole runs of a model that trains in a moment.
+#include "libcore/train/training_run.h"
+
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+
+#include "formats/durable_file.h"
+#include "formats/errors.h"
+#include "formats/safetensors.h"
+#include "libcore/model/model_directory.h"
+#include "libcore/train/checkpoint_store.h"
+#include "libcore/train/run_folder.h"
+#include "tests/libcore/train/tiny_run.h"
+
+namespace gpt2::train {
+namespace {
+
+namespace fs = std::filesystem;
+using data::says;
+
+/// Watches a run, and can stop it after a step or while it validates.
+class Watcher : public TrainingObserver {
+ public:
+  void on_notice(const std::string& sentence) override { notices.push_back(sentence); }
+  void on_begin(const RunSummary& summary) override {
+    begun = true;
+    first_step = summary.first_step;
+  }
+  void on_record(const formats::TrainLogRecord& record) override {
+    if (record.kind == "train") step = record.step;
+    records.push_back(record);
+  }
+  void on_validation(std::uint64_t, std::uint64_t) override { ++validation_calls; }
+  std::size_t count(const std::string& kind) const {
+    return static_cast<std::size_t>(std::count_if(
+        records.begin(), records.end(), [&](const auto& record) { return record.kind == kind; }));
+  }
+  bool noticed(const std::string& part) const {
+    return std::any_of(notices.begin(), notices.end(),
+                       [&](const auto& notice) { return notice.find(part) != std::string::npos; });
+  }
+
+  std::vector<std::string> notices;
+  std::vector<formats::TrainLogRecord> records;
+  std::uint64_t step = 0, first_step = 0;
+  int validation_calls = 0;
+  bool begun = false;
+};
+
+struct Runs : TinyRun {
+  ~Runs() { formats::set_fault_hook({}); }
+
+  /// `options` are those that the user gave beside --out and --resume; all others come from
+  /// `config`.
+  Watcher train(const TrainingConfig& config, std::set<std::string> options = {},
+                const StopSignal& stop = {}) {
+    Watcher watcher;
+    train(config, watcher, std::move(options), stop);
+    return watcher;
+  }
+  void train(const TrainingConfig& config, Watcher& watcher, std::set<std::string> options = {},
+             const StopSignal& stop = {}) {
+    options.insert({"out", "resume"});
+    run_training(
+        config, options, watcher, stop ? stop : [] { return 0; });
+  }
+  /// Runs until `step` is done, then stops by SIGTERM.
+  void train_until(const TrainingConfig& config, std::uint64_t step,
+                   std::set<std::string> options = {}) {
+    Watcher watcher;
+    BOOST_CHECK_EXCEPTION(train(config, watcher, std::move(options),
+                                [&] { return watcher.step >= step ? SIGTERM : 0; }),
+                          formats::StoppedError,
+                          says({"SIGTERM", "step " + std::to_string(step), "--resume latest"}));
+  }
+  std::uint64_t step_of(const std::string& out, const std::string& name) const {
+    return open_checkpoint(checkpoint(out, name)).manifest.step;
+  }
+  std::vector<std::string> checkpoint_names(const std::string& out) const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(run(out) / "checkpoints")) {
+      names.push_back(entry.path().filename().string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+  void damage(const std::string& out, const std::string& checkpoint_name) {
+    const auto name =
+        fs::relative(checkpoint(out, checkpoint_name) / "model.safetensors", folder).string();
+    auto bytes = read_bytes(name);
+    bytes[bytes.size() / 2] ^= 4;
+    fs::remove(folder / name);  // a hard link elsewhere stays whole
+    write_bytes(name, bytes);
+  }
+};
+
+BOOST_FIXTURE_TEST_SUITE(training_run, Runs)
+
+BOOST_AUTO_TEST_CASE(run_learns_and_leaves_its_folder) {
+  auto settings = config("run");
+  settings.max_steps = 40;
+  settings.dropout = 0;
+  const auto watcher = train(settings);
+  BOOST_TEST(watcher.begun);
+  BOOST_TEST(watcher.count("train") == 40U);
+  BOOST_TEST(watcher.count("val") == 11U);  // before the first step, then after every fourth
+  BOOST_TEST(watcher.records.front().kind == "val");
+  const auto first = watcher.records.front().numbers.at("loss");
+  const auto found = open_checkpoint(checkpoint("run", "final"));
+  BOOST_TEST(first == std::log(kTinyVocabSize), boost::test_tools::tolerance(0.05));
+  BOOST_TEST(*found.manifest.validation_loss < 3.2);  // letters alone: log 26 = 3.26
+  BOOST_TEST(found.manifest.step == 40U);
+  BOOST_TEST(found.manifest.sequences_consumed == 320U);
+  BOOST_TEST(found.manifest.epoch == 320.0 / kTinyWindows);
+  BOOST_TEST(found.manifest.slots == 4U);
+  BOOST_TEST(found.manifest.training_data.size() == 2U);
+  BOOST_TEST(fs::read_symlink(run("run") / "checkpoints/latest") == "final");
+  BOOST_TEST(fs::exists(checkpoint("run", "final") / "tokenizer.json"));
+  for (const std::string line :
+       {"max-steps: 40", "slots: \"4\"", "min-learning-rate: \"0.001\"", "layers: 2"}) {
+    BOOST_TEST(read_bytes("run/config.yaml").find("\n" + line + "\n") != std::string::npos, line);
+  }
+  BOOST_TEST(formats::load_train_log(run("run")).size() == watcher.records.size());
+}
+
+BOOST_AUTO_TEST_CASE(steps_count_updates_and_tokens_what_they_consumed) {
+  const auto watcher = train(config("run"));
+  std::uint64_t step = 0;
+  for (const auto& record : watcher.records) {
+    if (record.kind != "train") continue;
+    BOOST_TEST(record.step == ++step);
+    BOOST_TEST(record.numbers.at("tokens") == static_cast<double>(step * 8 * kTinyContext));
+    BOOST_TEST(std::isfinite(record.numbers.at("gradient_norm")));
+  }
+  BOOST_TEST(step == 12U);
+  BOOST_TEST(watcher.records[1].numbers.at("learning_rate") == 0.5e-2);  // 1 of 2 warm-up steps
+}
+
+BOOST_AUTO_TEST_CASE(resumed_run_equals_the_uninterrupted_one_to_the_bit) {
+  auto settings = config("whole");
+  settings.save_every_steps = 5;
+  train(settings);
+  settings.out = at("cut");
+  train_until(settings, 4);       // where a validation is due: it is left to the run that goes on
+  train_until(resume("cut"), 5);  // where a kept checkpoint is due
+  train_until(resume("cut"), 6);
+  train(resume("cut"));
+  BOOST_TEST(metrics("cut") == metrics("whole"), boost::test_tools::per_element());
+  BOOST_TEST(read_bytes("cut/log.txt") == read_bytes("whole/log.txt"));
+  BOOST_TEST((final_files("cut") == final_files("whole")));
+  BOOST_TEST(final_files("whole").contains("optimizer-00000-of-00001.safetensors"));
+  BOOST_TEST(read_bytes("cut/config.yaml") == read_bytes("whole/config.yaml"));
+}
+
+BOOST_AUTO_TEST_CASE(run_stopped_before_its_first_step_goes_on) {
+  train(config("whole"));
+  train_until(config("cut"), 0);
+  BOOST_TEST(step_of("cut", "step_00000000") == 0U);
+  train(resume("cut"));
+  BOOST_TEST(metrics("cut") == metrics("whole"), boost::test_tools::per_element());
+  BOOST_TEST((final_files("cut") == final_files("whole")));
+}
+
+BOOST_AUTO_TEST_CASE(run_stopped_after_its_last_step_is_completed) {
+  train(config("whole"));
+  train_until(config("cut"), 12);
+  BOOST_TEST(!fs::exists(checkpoint("cut", "final")));
+  train(resume("cut"));
+  BOOST_TEST(metrics("cut") == metrics("whole"), boost::test_tools::per_element());
+  BOOST_TEST((final_files("cut") == final_files("whole")));
+}
+
+BOOST_AUTO_TEST_CASE(stop_signal_cuts_a_validation_short) {
+  Watcher watcher;
+  int asked = 0;
+  BOOST_CHECK_THROW(train(config("cut"), watcher, {},
+                          [&] { return watcher.step == 4 && ++asked >= 3 ? SIGINT : 0; }),
+                    formats::StoppedError);
+  BOOST_TEST(watcher.records.back().kind == "checkpoint");
+  BOOST_TEST(watcher.count("val") == 1U);  // of step 0
+  train(resume("cut"));
+  train(config("whole"));
+  BOOST_TEST(metrics("cut") == metrics("whole"), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(complete_run_is_left_as_it_is) {
+  train(config("run"));
+  const auto before = contents();
+  const auto watcher = train(resume("run"));
+  BOOST_TEST(watcher.records.empty());
+  BOOST_TEST((contents() == before));
+}
+
+BOOST_AUTO_TEST_CASE(number_of_threads_changes_no_bit) {
+  for (std::uint32_t threads = 1; threads <= 3; ++threads) {
+    auto settings = config("threads" + std::to_string(threads));
+    settings.threads = threads;
+    settings.max_steps = 4;
+    train(settings);
+  }
+  for (const std::string other : {"threads2", "threads3"}) {
+    BOOST_TEST(metrics(other) == metrics("threads1"), boost::test_tools::per_element());
+    BOOST_TEST((final_files(other) == final_files("threads1")));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(folder_with_a_run_is_refused_unless_resumed) {
+  train(config("run"));
+  BOOST_CHECK_EXCEPTION(train(config("run")), formats::ExistsError,
+                        says({"run", "--resume latest", "--out"}));
+}
+
+BOOST_AUTO_TEST_CASE(folder_with_a_trainer_is_refused) {
+  const RunFolder busy(run("run"));
+  auto settings = config("run");
+  settings.resume = "auto";
+  BOOST_CHECK_THROW(train(settings), formats::ExistsError);
+}
+
+BOOST_AUTO_TEST_CASE(resume_needs_a_checkpoint_and_makes_no_folder) {
+  BOOST_CHECK_EXCEPTION(train(resume("nothing")), formats::InputError, says({"nothing"}));
+  BOOST_TEST(!fs::exists(run("nothing")));
+  fs::create_directory(run("nothing"));
+  BOOST_CHECK_EXCEPTION(train(resume("nothing")), formats::InputError, says({"--resume auto"}));
+}
+
+BOOST_AUTO_TEST_CASE(resume_auto_begins_goes_on_and_refuses_damage) {
+  auto settings = config("run");
+  settings.resume = "auto";
+  train_until(settings, 7);
+  const auto watcher = train(settings, {"train", "val", "vocab", "seed", "max-steps"});
+  BOOST_TEST(watcher.first_step == 7U);
+  for (const auto& directory : model::list_checkpoints(run("run")))
+    fs::remove(directory / "config.json");
+  BOOST_CHECK_EXCEPTION(train(settings), formats::InputError, says({"none of its"}));
+}
+
+// A run killed before its first checkpoint has logs and settings, but nothing to go on from.
+BOOST_AUTO_TEST_CASE(resume_auto_begins_anew_without_a_checkpoint) {
+  train(config("run"));
+  for (const auto& name : checkpoint_names("run")) fs::remove_all(checkpoint("run", name));
+  auto settings = config("run");
+  settings.resume = "auto";
+  settings.max_steps = 3;
+  train(settings);
+  BOOST_TEST(formats::load_train_log(run("run")).front().step == 0U);
+  BOOST_TEST(metrics("run").size() == 5U);  // val, 3 steps, val
+}
+
+BOOST_AUTO_TEST_CASE(damaged_newest_checkpoint_falls_back_to_the_one_before) {
+  train(config("whole"));
+  train_until(config("cut"), 6);
+  train_until(resume("cut"), 8);
+  damage("cut", "step_00000008");
+  const auto watcher = train(resume("cut"));
+  BOOST_TEST(watcher.first_step == 6U);
+  BOOST_TEST(watcher.noticed("step_00000008"));
+  BOOST_TEST(metrics("cut") == metrics("whole"), boost::test_tools::per_element());
+  BOOST_TEST((final_files("cut") == final_files("whole")));
+}
+
+BOOST_AUTO_TEST_CASE(older_checkpoint_goes_on_in_another_folder) {
+  auto settings = config("whole");
+  settings.save_every_steps = 5;
+  train(settings);
+  auto back = resume("whole");
+  back.resume = checkpoint("whole", "step_00000005").string();
+  BOOST_CHECK_EXCEPTION(train(back), formats::ExistsError, says({"final", "newer", "--out"}));
+  back.out = at("fork");
+  train(back);
+  BOOST_TEST((final_files("fork") == final_files("whole")));
+  back.resume = checkpoint("fork", "latest").string() + "/";
+  BOOST_TEST(train(back).first_step == 12U);  // the run's own newest
+  back.out = at("other");
+  back.resume = at("vocab");
+  BOOST_CHECK_EXCEPTION(train(back), formats::InputError, says({"vocab", "--init-from"}));
+  back.resume = at("fork");  // a run folder: its newest, which is the end
+  BOOST_TEST(train(back).first_step == 12U);
+  BOOST_CHECK_EXCEPTION(train(back), formats::ExistsError, says({"other", "--out"}));
+  back.out = at("new");
+  back.resume = at("mistyped");
+  BOOST_CHECK_EXCEPTION(train(back), formats::InputError, says({"mistyped"}));
+  BOOST_TEST(!fs::exists(run("new")));
+}
+
+BOOST_AUTO_TEST_CASE(other_data_or_settings_are_refused_unless_allowed) {
+  train_until(config("run"), 5);
+  auto settings = resume("run");
+  settings.seed = 43;
+  BOOST_CHECK_EXCEPTION(train(settings, {"seed"}), formats::ContradictionError, says({"seed"}));
+  settings.train = {at("train_1.bin")};
+  BOOST_CHECK_EXCEPTION(train(settings, {"train"}), formats::ContradictionError,
+                        says({"--allow-change train"}));
+  settings.val = {at("train_1.bin")};
+  BOOST_CHECK_EXCEPTION(train(settings, {"val"}), formats::ContradictionError,
+                        says({"--allow-change val"}));
+  settings.max_steps = 20;
+  BOOST_CHECK_EXCEPTION(train(settings, {"max-steps"}), formats::ContradictionError,
+                        says({"12", "20"}));
+  settings.max_steps = 3;
+  settings.allow_change = {"max-steps"};
+  BOOST_CHECK_EXCEPTION(train(settings, {"max-steps"}), formats::UsageError, says({"5"}));
+  settings.max_steps = 6;
+  settings.allow_change = {"train", "val", "max-steps", "seed"};
+  const auto watcher = train(settings, {"train", "val", "max-steps", "seed"});
+  BOOST_TEST(watcher.noticed("--allow-change train"));
+  BOOST_TEST(step_of("run", "final") == 6U);
+}
+
+BOOST_AUTO_TEST_CASE(validation_can_be_added_on_the_way) {
+  auto settings = config("run");
+  settings.val.clear();
+  train_until(settings, 5);
+  auto with_val = resume("run");
+  with_val.val = {at("val.bin")};
+  BOOST_TEST(train(with_val, {"val"}).count("val") == 2U);  // steps 8 and 12
+}
+
+BOOST_AUTO_TEST_CASE(moved_data_are_recognised_by_their_content) {
+  train_until(config("run"), 5);
+  fs::create_directory(folder / "moved");
+  for (const std::string name : {"train_0.bin", "train_1.bin", "val.bin"}) {
+    fs::rename(folder / name, folder / "moved" / ("a_" + name));
+  }
+  BOOST_CHECK_EXCEPTION(train(resume("run")), formats::InputError, says({"train_"}));
+  auto settings = resume("run");
+  settings.train = {at("moved/a_train_*.bin")};
+  settings.val = {at("moved/a_val.bin")};
+  BOOST_CHECK_NO_THROW(train(settings, {"train", "val"}));
+}
+
+BOOST_AUTO_TEST_CASE(run_under_a_constant_rate_can_be_made_longer) {
+  auto settings = config("whole");
+  settings.schedule = "constant";
+  train(settings);
+  settings.out = at("longer");
+  settings.max_steps = 7;
+  train(settings);
+  BOOST_TEST(step_of("longer", "final") == 7U);
+  auto longer = resume("longer");
+  longer.max_steps = 12;
+  train(longer, {"max-steps"});
+  BOOST_TEST(step_of("longer", "final") == 12U);
+  BOOST_TEST(final_files("longer").at("model.safetensors") ==
+             final_files("whole").at("model.safetensors"));
+}
+
+BOOST_AUTO_TEST_CASE(batch_size_may_change_with_a_notice) {
+  train_until(config("run"), 5);
+  auto settings = resume("run");
+  settings.batch_size = 1;
+  const auto watcher = train(settings, {"batch-size"});
+  BOOST_TEST(watcher.noticed("batch-size: 2 in the checkpoint, 1 now"));
+  const auto manifest = open_checkpoint(checkpoint("run", "final")).manifest;
+  BOOST_TEST(manifest.sequences_consumed == 96U);
+  BOOST_TEST(manifest.slots == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(epochs_are_saved_at_the_step_that_has_consumed_them) {
+  auto settings = config("run");
+  settings.max_steps = 0;
+  settings.max_epochs = 2;  // 120 windows: 15 steps; epoch 1 ends inside step 8
+  settings.save_every_steps = 8;
+  settings.save_every_epochs = 1;
+  train(settings);
+  BOOST_TEST(
+      checkpoint_names("run") == (std::vector<std::string>{"epoch_0001", "epoch_0002", "final",
+                                                           "latest", "step_00000008"}),
+      boost::test_tools::per_element());
+  BOOST_TEST(step_of("run", "epoch_0001") == 8U);
+  BOOST_TEST(step_of("run", "epoch_0002") == 15U);
+  BOOST_TEST(step_of("run", "final") == 15U);
+  BOOST_TEST(fs::equivalent(checkpoint("run", "epoch_0001") / "model.safetensors",
+                            checkpoint("run", "step_00000008") / "model.safetensors"));
+  BOOST_TEST(fs::equivalent(checkpoint("run", "epoch_0002") / "model.safetensors",
+                            checkpoint("run", "final") / "model.safetensors"));
+}
+
+BOOST_AUTO_TEST_CASE(checkpoints_by_time_are_pruned_and_others_kept) {
+  auto settings = config("run");
+  settings.save_every_seconds = 1e-9;
+  settings.keep_last = 2;
+  settings.save_every_steps = 5;
+  train(settings);
+  BOOST_TEST(checkpoint_names("run") ==
+                 (std::vector<std::string>{"final", "latest", "step_00000005", "step_00000009",
+                                           "step_00000010", "step_00000011"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(samples_are_logged_and_need_a_tokenizer) {
+  auto settings = config("run");
+  settings.sample_every = 5;
+  settings.sample_prompt = "abc";
+  const auto watcher = train(settings);
+  BOOST_TEST(watcher.count("sample") == 3U);  // steps 5, 10 and the last
+  for (const auto& record : watcher.records) {
+    if (record.kind == "sample") BOOST_TEST(record.text.starts_with("abc"));
+  }
+  settings.out = at("long");
+  settings.sample_prompt = std::string(40, 'a');
+  BOOST_CHECK_EXCEPTION(train(settings), formats::UsageError, says({"--sample-prompt"}));
+  settings.out = at("none");
+  settings.vocab.clear();
+  BOOST_CHECK_EXCEPTION(train(settings), formats::UsageError, says({"--sample-every", "--vocab"}));
+}
+
+BOOST_AUTO_TEST_CASE(run_without_tokenizer_says_so_and_has_the_shards_vocabulary) {
+  auto settings = config("run");
+  settings.vocab.clear();
+  settings.max_steps = 3;
+  BOOST_TEST(train(settings).noticed("--vocab"));
+  BOOST_TEST(model::load_config(checkpoint("run", "final")).vocab_size == kTinyVocabSize);
+  BOOST_TEST(!fs::exists(checkpoint("run", "final") / "tokenizer.json"));
+}
+
+BOOST_AUTO_TEST_CASE(tokenizer_of_other_shards_is_refused) {
+  auto settings = config("run");
+  write_shard("other.bin", data::counting_tokens(500),
+              {.vocab_size = kTinyVocabSize, .end_of_text = 256, .tokenizer = {1, 2, 3}});
+  settings.train = {at("other.bin")};
+  BOOST_CHECK_THROW(train(settings), formats::ContradictionError);
+  settings.vocab.clear();  // the validation shards have another one, too
+  BOOST_CHECK_THROW(train(settings), formats::ContradictionError);
+}
+
+BOOST_AUTO_TEST_CASE(foreign_shards_are_taken_with_a_word) {
+  write_foreign_shard("foreign.bin", data::counting_tokens(2000, 0, 200));
+  auto settings = config("run");
+  settings.train = {at("foreign.bin")};
+  settings.val.clear();
+  settings.max_steps = 3;
+  const auto watcher = train(settings);
+  BOOST_TEST(watcher.noticed("llm.c"));
+  BOOST_TEST(watcher.count("val") == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(weights_of_another_model_are_a_beginning) {
+  train(config("base"));
+  auto settings = config("tuned");
+  settings.init_from = at("base");
+  settings.layers = settings.heads = settings.channels = 0;
+  settings.vocab.clear();
+  settings.context = 16;  // shorter than the model's
+  settings.max_steps = 3;
+  const auto watcher = train(settings, {"init-from", "context"});
+  BOOST_TEST(watcher.first_step == 0U);
+  BOOST_TEST(watcher.records.front().numbers.at("loss") < 4);  // it knows the letters already
+  const auto shape = model::load_config(checkpoint("tuned", "final"));
+  BOOST_TEST(shape.context == kTinyContext);
+  BOOST_TEST(shape.layers == 2);
+  BOOST_TEST(fs::exists(checkpoint("tuned", "final") / "tokenizer.json"));
+
+  settings.out = at("wrong");
+  settings.layers = 3;
+  BOOST_CHECK_EXCEPTION(train(settings, {"layers"}), formats::ContradictionError,
+                        says({"--layers is 3", "has 2"}));
+  settings.layers = 0;
+  settings.context = 64;
+  BOOST_CHECK_EXCEPTION(train(settings, {"context"}), formats::ContradictionError,
+                        says({"64", "32"}));
+}
+
+BOOST_AUTO_TEST_CASE(weights_with_a_nan_are_no_beginning) {
+  train(config("base"));
+  const auto source = checkpoint("base", "final");
+  fs::create_directory(folder / "poisoned");
+  fs::copy_file(source / "config.json", folder / "poisoned/config.json");
+  auto bytes = read_bytes(fs::relative(source / "model.safetensors", folder).string());
+  const float nan = std::nanf("");
+  std::memcpy(bytes.data() + bytes.size() - sizeof nan, &nan, sizeof nan);
+  write_bytes("poisoned/model.safetensors", bytes);
+  auto settings = config("run");
+  settings.init_from = at("poisoned");
+  BOOST_CHECK_EXCEPTION(train(settings), formats::InputError, says({"poisoned", "nan"}));
+}
+
+BOOST_AUTO_TEST_CASE(diverging_run_stops_and_its_checkpoints_stay_finite) {
+  auto settings = config("run");
+  settings.learning_rate = 1e30;
+  settings.max_steps = 100;
+  settings.max_bad_steps = 4;
+  settings.save_every_steps = 1;
+  Watcher watcher;
+  BOOST_CHECK_EXCEPTION(train(settings, watcher), formats::DivergedError,
+                        says({"4 steps in a row", "learning-rate"}));
+  BOOST_TEST(watcher.count("skip") == 4U);
+  BOOST_TEST(watcher.noticed("left out"));
+  std::vector<std::string> notices;
+  const auto newest = newest_checkpoint(run("run"), notices);
+  BOOST_REQUIRE(newest.has_value());
+  const formats::SafetensorsReader reader(newest->directory / "model.safetensors");
+  for (const auto& entry : reader.entries()) {
+    for (const float value : reader.read_as_floats(entry)) BOOST_REQUIRE(std::isfinite(value));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(failed_save_does_not_end_the_run) {
+  Watcher watcher;
+  int failures = 0;
+  formats::set_fault_hook([&](std::string_view, const fs::path& path) {
+    const bool hit = path.string().find("step_00000005") != std::string::npos;
+    failures += hit ? 1 : 0;
+    return hit ? ENOSPC : 0;
+  });
+  auto settings = config("run");
+  settings.save_every_steps = 5;
+  train(settings, watcher);
+  formats::set_fault_hook({});
+  BOOST_TEST(failures > 0);
+  BOOST_TEST(watcher.noticed("could not be saved"));
+  BOOST_TEST(
+      checkpoint_names("run") == (std::vector<std::string>{"final", "latest", "step_00000010"}),
+      boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(failed_last_save_is_an_error) {
+  formats::set_fault_hook([](std::string_view, const fs::path& path) {
+    return path.string().find("final") != std::string::npos ? ENOSPC : 0;
+  });
+  auto settings = config("run");
+  settings.save_every_steps = 5;
+  BOOST_CHECK_THROW(train(settings), formats::IoError);
+  formats::set_fault_hook({});
+  train(resume("run"));
+  train(config("whole"));
+  BOOST_TEST((final_files("run") == final_files("whole")));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace gpt2::train

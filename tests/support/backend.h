@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// The fixture of tests that run on every twin: a device with its kernels, and tensors going up and
+// down.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libcore/device/device.h"
+#include "libcore/kernels/kernels.h"
+
+namespace gpt2::support {
+
+using device::TensorView;
+
+/// The twin of the test program: GPT2_TEST_DEVICE, else cpu.
+std::string test_device();
+
+/// `count` numbers, uniform in [-1, 1), the same for the same seed on every machine.
+std::vector<float> random_floats(std::int64_t count, std::uint32_t seed);
+/// `count` integers, uniform in [0, bound).
+std::vector<std::int32_t> random_ints(std::int64_t count, std::int32_t bound, std::uint32_t seed);
+
+/// One device with its kernels. Tensors live until the fixture ends.
+class Backend {
+ public:
+  /// `threads` 0: as many as the device takes by default.
+  explicit Backend(int threads = 0);
+
+  device::Device& device() { return *device_; }
+  kernels::Kernels& kernels() { return *kernels_; }
+
+  /// A tensor of `shape` (default: one axis) that holds `values`.
+  TensorView upload(const std::vector<float>& values,
+                    std::initializer_list<std::int64_t> shape = {});
+  TensorView upload_ints(const std::vector<std::int32_t>& values,
+                         std::initializer_list<std::int64_t> shape = {});
+  /// A tensor of NaNs: an element that an operation leaves unwritten shows.
+  TensorView poisoned(std::initializer_list<std::int64_t> shape);
+  std::vector<float> download(const TensorView& tensor);
+
+ private:
+  TensorView allocate(device::DataType type, std::int64_t count,
+                      std::initializer_list<std::int64_t> shape);
+
+  std::unique_ptr<device::Device> device_;
+  std::unique_ptr<kernels::Kernels> kernels_;
+  std::list<device::DeviceBuffer> buffers_;
+};
+
+}  // namespace gpt2::support

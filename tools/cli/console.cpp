@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "tools/cli/console.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <mutex>
+
+#include "formats/errors.h"
+#include "tools/cli/tool.h"
+
+namespace gpt2::cli {
+namespace {
+
+/// What stands in the terminal's last line, so that a message can take its place.
+struct Drawn {
+  std::mutex mutex;  // the trainer's saving thread may give notice, too
+  std::size_t columns = 0;
+};
+Drawn& drawn() {
+  static Drawn the_line;
+  return the_line;
+}
+
+/// Replaces what is drawn by `line`, without a newline; blanks instead of escape codes, which a
+/// dumb terminal would show. The caller holds the mutex.
+void draw(std::string_view line) {
+  auto& columns = drawn().columns;
+  std::string text = fmt::format("\r{:<{}}", line, columns);
+  if (line.empty()) text += '\r';
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  columns = line.size();
+}
+
+void say(std::string_view text) {
+  std::string line = fmt::format("{}: ", console().tool_name);
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    line += c == '\n' ? ' ' : byte < 0x20 || byte == 0x7F ? '?' : c;
+  }
+  line += '\n';
+  const std::lock_guard lock(drawn().mutex);
+  if (drawn().columns > 0) draw("");
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+std::size_t terminal_columns() {
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
+}
+
+/// 999, 12.3K, 4.56M: three digits.
+std::string short_number(double value) {
+  const char* units[] = {"", "K", "M", "G", "T", "P"};
+  std::size_t unit = 0;
+  while (value >= 999.5 && unit + 1 < std::size(units)) {
+    value /= 1000;
+    ++unit;
+  }
+  const int decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return fmt::format("{:.{}f}{}", value, decimals, units[unit]);
+}
+
+/// 0:07, 12:34, 1:23:45.
+std::string clock_text(double seconds) {
+  constexpr double kMostSeconds = 3600.0 * 9999;
+  const auto whole = static_cast<std::uint64_t>(std::clamp(seconds, 0.0, kMostSeconds));
+  const auto hours = whole / 3600, minutes = whole / 60 % 60, rest = whole % 60;
+  return hours > 0 ? fmt::format("{}:{:02}:{:02}", hours, minutes, rest)
+                   : fmt::format("{}:{:02}", minutes, rest);
+}
+
+}  // namespace
+
+Console& console() {
+  static Console the_console;
+  return the_console;
+}
+
+void complain(std::string_view text) { say(text); }
+
+int verbosity() { return console().verbosity; }
+
+void notice(std::string_view text) {
+  if (console().verbosity >= 0) say(text);
+}
+
+bool progress_wanted() {
+  const auto& [name, words, progress] = console();
+  if (progress == "auto") return words >= 0 && isatty(STDERR_FILENO) != 0;
+  return progress == "on";
+}
+
+void refuse_binary_to_terminal(int descriptor, std::string_view what) {
+  if (isatty(descriptor) != 0) {
+    throw formats::UsageError(fmt::format(
+        "{} is binary and would go to the terminal; send it to a file or a pipe", what));
+  }
+}
+
+struct ProgressLine::State {
+  using Clock = std::chrono::steady_clock;
+  std::string label, unit;
+  std::uint64_t total;
+  bool wanted;
+  Clock::time_point begin, last_drawn;
+};
+
+ProgressLine::ProgressLine(std::string label, std::string unit, std::uint64_t total) {
+  const auto now = State::Clock::now();
+  state_ = std::make_unique<State>(
+      State{std::move(label), std::move(unit), total, progress_wanted(), now, now});
+}
+
+ProgressLine::~ProgressLine() { clear(); }
+
+void ProgressLine::update(std::uint64_t done, std::string_view extra) {
+  if (!state_->wanted) return;
+  const auto now = State::Clock::now();
+  if (now - state_->last_drawn < std::chrono::milliseconds(100)) return;
+  state_->last_drawn = now;
+  const double seconds = std::chrono::duration<double>(now - state_->begin).count();
+  const double rate = static_cast<double>(done) / seconds;
+  const auto& [label, unit, total, wanted, begin, last_drawn] = *state_;
+  std::string line = label;
+  if (total > 0) {
+    const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+    line += fmt::format("  {:3.0f}%", std::floor(100 * share));
+  }
+  line += fmt::format("  {} {}  {} {}/s", short_number(static_cast<double>(done)), unit,
+                      short_number(rate), unit);
+  if (total > done && done > 0) {
+    line += fmt::format("  {} left", clock_text(static_cast<double>(total - done) / rate));
+  }
+  if (!extra.empty()) line += fmt::format("  {}", extra);
+  // The last column stays free: some terminals wrap when it is written.
+  line.resize(std::min(line.size(), terminal_columns() - 1));
+  const std::lock_guard lock(drawn().mutex);
+  draw(line);
+}
+
+void ProgressLine::clear() {
+  const std::lock_guard lock(drawn().mutex);
+  if (drawn().columns > 0) draw("");
+}
+
+}  // namespace gpt2::cli

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "tools/cli/model_options.h"
+
+#include <fmt/format.h>
+
+#include "formats/errors.h"
+#include "formats/tokenizer_files.h"
+#include "libcore/model/model_directory.h"
+
+namespace gpt2::cli {
+
+void ModelOptions::declare(Command& command) {
+  command.option(
+      "--checkpoint DIR", checkpoint,
+      "checkpoint, Hugging Face GPT-2 directory, or run folder (its newest good checkpoint)");
+  command.required();
+  command.option("--vocab DIR", vocab,
+                 "folder with the tokenizer's files, if not the checkpoint's");
+  command.choice("--device KIND", device, {"auto", "cpu", "cuda"}, "where the model runs");
+  command.choice("--precision TYPE", precision, {"auto", "fp32", "bf16", "fp16", "fp8"},
+                 "numbers the model computes with; this version has fp32 alone");
+  command.option("--threads N", threads, "CPU threads; 0: every CPU that the process may use");
+}
+
+OpenedModel open_model(const ModelOptions& options) {
+  if (options.precision != "auto" && options.precision != "fp32") {
+    throw formats::UsageError(
+        fmt::format("--precision {}: this version computes in fp32 only; give fp32 or auto",
+                    options.precision));
+  }
+  if (options.threads < 0) throw formats::UsageError("--threads must not be negative");
+  OpenedModel opened;
+  std::string damaged;
+  opened.directory = model::resolve_model_directory(options.checkpoint, &damaged);
+  if (!damaged.empty()) notice(damaged);
+  const auto config = model::load_config(opened.directory);
+  opened.device = device::open_device(options.device, options.threads);
+  opened.kernels = kernels::open_kernels(*opened.device);
+  opened.model = std::make_unique<model::Gpt2>(*opened.device, *opened.kernels, config);
+  model::load_weights(opened.directory, *opened.model);
+  return opened;
+}
+
+std::filesystem::path tokenizer_directory(const ModelOptions& options, const OpenedModel& opened) {
+  return options.vocab.empty() ? opened.directory : std::filesystem::path(options.vocab);
+}
+
+text::Tokenizer open_tokenizer(const ModelOptions& options, const OpenedModel& opened) {
+  const auto directory = tokenizer_directory(options, opened);
+  if (options.vocab.empty() && !formats::has_tokenizer_files(directory)) {
+    throw formats::InputError(fmt::format(
+        "{}: no tokenizer files; name a folder that has them with --vocab", directory.string()));
+  }
+  auto tokenizer = text::Tokenizer::load(directory);
+  const auto model_vocab_size = opened.model->config().vocab_size;
+  if (tokenizer.vocab_size() != model_vocab_size) {
+    throw formats::ContradictionError(fmt::format(
+        "{}: the tokenizer has {} tokens, but the model in {} has {}; name the tokenizer that the "
+        "model "
+        "was trained with by --vocab",
+        directory.string(), tokenizer.vocab_size(), opened.directory.string(), model_vocab_size));
+  }
+  return tokenizer;
+}
+
+}  // namespace gpt2::cli

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// gpt2-eval-loss: loss, perplexity and bits per byte of a model on token shards or text.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "formats/errors.h"
+#include "formats/json_text.h"
+#include "libcore/eval/loss.h"
+#include "tools/cli/model_options.h"
+#include "tools/cli/tool.h"
+
+namespace gpt2 {
+namespace {
+
+struct Settings {
+  cli::ModelOptions model;
+  std::vector<std::string> shards;
+  std::string text, separator;
+  eval::SlidingWindows windows;
+  bool json = false;
+
+  void check() const {
+    if (shards.empty() == text.empty()) {
+      throw formats::UsageError(
+          "give the tokens by --shards or the text by --text, one of the two");
+    }
+    if (text.empty() && !separator.empty()) {
+      throw formats::UsageError("--separator divides a --text; shards hold their own documents");
+    }
+  }
+};
+
+/// The tokenizer that the shards' bytes are counted with, if there is one.
+std::optional<text::Tokenizer> open_tokenizer_of(const data::ShardSet& set,
+                                                 const Settings& settings,
+                                                 const cli::OpenedModel& opened) {
+  const auto& config = opened.model->config();
+  const auto first_shard = set.shards().front().path().string();
+  if (set.vocab_size() != 0 && set.vocab_size() != config.vocab_size) {
+    throw formats::ContradictionError(
+        fmt::format("{} has a vocabulary of {} tokens, but the model in {} has {}", first_shard,
+                    set.vocab_size(), opened.directory.string(), config.vocab_size));
+  }
+  const auto directory = cli::tokenizer_directory(settings.model, opened);
+  if (settings.model.vocab.empty() && !formats::has_tokenizer_files(directory)) {
+    cli::notice(
+        fmt::format("{}: no tokenizer files, so bytes are not counted; name a folder that "
+                    "has them with --vocab",
+                    directory.string()));
+    return {};
+  }
+  auto tokenizer = cli::open_tokenizer(settings.model, opened);
+  if (!formats::may_match(set.tokenizer(), tokenizer.fingerprint())) {
+    throw formats::ContradictionError(
+        fmt::format("{} was made with another tokenizer (fingerprint {}) than the one in {} ({})",
+                    first_shard, formats::to_hex(set.tokenizer()), directory.string(),
+                    formats::to_hex(tokenizer.fingerprint())));
+  }
+  if (formats::is_unknown(set.tokenizer())) {
+    cli::notice(fmt::format("{} does not say which tokenizer made it; bytes are counted with {}",
+                            first_shard, directory.string()));
+  }
+  return tokenizer;
+}
+
+void print(const eval::LossResult& result, const std::string& vocabulary, bool json) {
+  const auto bits_per_byte = result.bits_per_byte();
+  if (json) {
+    formats::JsonWriter writer(2);
+    writer.begin_object();
+    writer.key("loss").value(result.loss);
+    writer.key("perplexity").value(result.perplexity());
+    writer.key("bits_per_byte");
+    bits_per_byte ? writer.value(*bits_per_byte) : writer.null();
+    writer.key("token_count").value(result.token_count);
+    writer.key("byte_count");
+    result.byte_count ? writer.value(*result.byte_count) : writer.null();
+    writer.end_object();
+    fmt::print("{}\n", writer.text());
+    return;
+  }
+  fmt::print("loss           {:.6f} nats a token\n", result.loss);
+  fmt::print("perplexity     {:.4f}\n", result.perplexity());
+  if (bits_per_byte) fmt::print("bits per byte  {:.6f}\n", *bits_per_byte);
+  fmt::print("tokens         {}\n", result.token_count);
+  if (result.byte_count) {
+    fmt::print("bytes          {} by the vocabulary in {}; an end-of-text counts none\n",
+               *result.byte_count, vocabulary);
+  }
+}
+
+void evaluate(const Settings& settings) {
+  settings.check();
+  std::optional<data::ShardSet> set;
+  if (!settings.shards.empty()) set.emplace(settings.shards);
+  const auto opened = cli::open_model(settings.model);
+  const auto tokenizer = set ? open_tokenizer_of(*set, settings, opened)
+                             : std::optional(cli::open_tokenizer(settings.model, opened));
+  std::vector<std::uint16_t> ids;
+  if (!set) {
+    text::DocumentSource source({.files = {settings.text}, .separator = settings.separator});
+    ids = eval::encode_text(source, *tokenizer);
+  }
+  const auto vocab_size = static_cast<std::uint32_t>(opened.model->config().vocab_size);
+  const auto sequence = set ? eval::sequence_of(*set, vocab_size) : eval::sequence_of(ids);
+  cli::ProgressLine progress("eval", "tokens", sequence.token_count);
+  auto result =
+      eval::sequence_loss(*opened.model, sequence, settings.windows,
+                          [&](std::uint64_t done, std::uint64_t) { progress.update(done); });
+  if (!std::isfinite(result.loss)) {
+    throw formats::InputError(
+        fmt::format("{}: the loss is {}; the weights are damaged or diverged in training",
+                    opened.directory.string(), result.loss));
+  }
+  if (tokenizer) result.byte_count = eval::scored_bytes(sequence, *tokenizer);
+  progress.clear();
+  print(result, cli::tokenizer_directory(settings.model, opened).string(), settings.json);
+}
+
+}  // namespace
+}  // namespace gpt2
+
+int main(int argc, char** argv) {
+  gpt2::Settings settings;
+  gpt2::cli::Tool tool("gpt2-eval-loss", "Loss, perplexity and bits per byte of a model.");
+  tool.reads("a model, and token shards (formats/token_shard.md) or text (.txt, .jsonl)");
+  tool.writes("the figures on stdout: lines, or one JSON object with --json");
+  settings.model.declare(tool);
+  tool.option("--shards GLOB", settings.shards,
+              "token shards, joined in the order of their names; every token is scored");
+  tool.option("--text FILE", settings.text,
+              "text to score, - for stdin; end-of-text goes before each document");
+  tool.option("--separator TEXT", settings.separator, "divides the text into documents");
+  tool.option("--context T", settings.windows.context,
+              "tokens in a window; 0: the model's context");
+  tool.option("--stride N", settings.windows.stride,
+              "tokens between the beginnings of two windows; 0: the window's length");
+  tool.option("--batch-size B", settings.windows.B, "windows that are run at once");
+  tool.flag("--json", settings.json, "print one JSON object");
+  tool.example("gpt2-eval-loss --checkpoint runs/demo/run --text chapter.txt --stride 128");
+  return tool.run(argc, argv, [&] { gpt2::evaluate(settings); });
+}

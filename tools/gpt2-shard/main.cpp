@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// gpt2-shard: a token stream to shards and back, and a look into shards.
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <iostream>
+
+#include "formats/errors.h"
+#include "libcore/data/cut_into_shards.h"
+#include "libcore/data/join_shards.h"
+#include "libcore/data/shard_set.h"
+#include "tools/cli/tool.h"
+#include "tools/gpt2-shard/inspect_commands.h"
+
+namespace gpt2::shard {
+namespace {
+
+/// SIGINT and SIGTERM while it lives: remembered first, so that temporary files go, then obeyed. A
+/// signal may come just before a read begins to wait: an alarm each second ends that read too.
+class Interruption {
+ public:
+  Interruption() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      struct sigaction action = {};
+      action.sa_handler = [](int number) {  // no SA_RESTART: a read ends
+        if (number != SIGALRM) received_ = number;
+        ::alarm(1);
+      };
+      ::sigaction(kSignals[i], nullptr, &before_[i]);
+      if (before_[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
+    }
+  }
+  Interruption(const Interruption&) = delete;
+  Interruption& operator=(const Interruption&) = delete;
+  ~Interruption() {
+    ::alarm(0);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      ::sigaction(kSignals[i], &before_[i], nullptr);
+    }
+    if (received_ != 0) ::raise(received_);
+  }
+  static void throw_if_received() {
+    if (received_ != 0) throw formats::StoppedError("stopped by a signal");
+  }
+
+ private:
+  static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGALRM};
+  static inline volatile std::sig_atomic_t received_ = 0;
+  std::array<struct sigaction, kSignals.size()> before_{};
+};
+
+class WriteCommand {
+ public:
+  explicit WriteCommand(cli::Tool& tool) {
+    cli::Command& command = tool.command(
+        "write", "Cut a token stream into token shards.", [this] { run(); }, /*is_default=*/true);
+    command.reads("a token stream on stdin (formats/token_stream.md)");
+    command.redirection("< STREAM");
+    command.writes("PREFIX_{val,test,train}_NNNNNN.bin in --out-dir (formats/token_shard.md)");
+    command.option("--out-dir DIR", cut_.out_dir, "folder for the shards; made if missing");
+    command.required();
+    command.option("--prefix NAME", cut_.prefix, "what the file names begin with");
+    command.required();
+    command.option("--tokens-per-shard N", cut_.tokens_per_shard,
+                   "tokens in each shard but the last of val, test and train");
+    command.option("--val-tokens N", cut_.val_tokens, "the first N tokens are the val set");
+    command.option("--test-tokens N", cut_.test_tokens, "the N tokens after val are the test set");
+    command.option("--val-documents N", cut_.val_documents,
+                   "as --val-tokens, but the first N documents");
+    command.option("--test-documents N", cut_.test_documents,
+                   "as --test-tokens, but the N documents after val");
+    command.flag("--force", cut_.force,
+                 "replace the shards of this prefix, once the new ones are complete");
+    command.example(
+        "gpt2-tokenize --vocab gpt2 docs.jsonl | gpt2-shard --out-dir shards --prefix docs");
+  }
+
+ private:
+  void run() const {
+    if (::isatty(STDIN_FILENO) != 0) {
+      throw formats::UsageError("standard input is a terminal; pipe gpt2-tokenize into gpt2-shard");
+    }
+    const Interruption interruption;
+    cli::ProgressLine progress("sharding", "tokens", 0);
+    const auto result =
+        data::cut_into_shards(std::cin, "standard input", cut_, [&](std::uint64_t token_count) {
+          Interruption::throw_if_received();
+          progress.update(token_count);
+        });
+    progress.clear();
+    if (cli::verbosity() > 0) {
+      cli::notice(fmt::format("{} shards, {} tokens, {} documents in {}", result.shards.size(),
+                              result.token_count, result.document_count, cut_.out_dir));
+    }
+  }
+
+  data::ShardCut cut_;
+};
+
+class CatCommand {
+ public:
+  explicit CatCommand(cli::Tool& tool) {
+    cli::Command& command = tool.command(
+        "cat", "Turn shards back into one token stream, in the order named.", [this] { run(); });
+    command.reads("token shards, ours or those of llm.c and modded-nanogpt");
+    command.writes("a token stream on stdout (formats/token_stream.md)");
+    command.option("--vocab-size N", foreign_.vocab_size, "vocabulary size of foreign shards");
+    command.option("--end-of-text ID", foreign_.end_of_text,
+                   "token that begins each document of foreign shards");
+    command.positional("FILE...", files_, "shards, or globs in quotes");
+    command.required();
+    command.example(
+        "gpt2-shard cat shards/docs_val_000000.bin | gpt2-tokenize decode --vocab gpt2");
+    command.example("gpt2-shard cat 'a/*_val_*' 'a/*_train_*' | gpt2-shard --out-dir b --prefix p");
+  }
+
+ private:
+  void run() const {
+    cli::refuse_binary_to_terminal(STDOUT_FILENO, "a token stream");
+    data::join_shards(data::find_shards(files_), foreign_, std::cout);
+  }
+
+  data::ForeignVocabulary foreign_;
+  std::vector<std::string> files_;
+};
+
+}  // namespace
+}  // namespace gpt2::shard
+
+int main(int argc, char** argv) {
+  gpt2::cli::Tool tool("gpt2-shard", "Cut token streams into token shards, and look into shards.");
+  gpt2::shard::WriteCommand write(tool);
+  gpt2::shard::InfoCommand info(tool);
+  gpt2::shard::VerifyCommand verify(tool);
+  gpt2::shard::CatCommand cat(tool);
+  return tool.run(argc, argv);
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// gpt2-train: train a GPT-2 on token shards, or go on with a run.
+#include <fmt/format.h>
+
+#include <set>
+#include <string>
+#include <type_traits>
+
+#include "libcore/train/training_run.h"
+#include "tools/cli/tool.h"
+#include "tools/gpt2-train/stop_signal.h"
+#include "tools/gpt2-train/training_status.h"
+
+using namespace gpt2;
+
+namespace {
+
+void declare_options(cli::Tool& tool, train::TrainingConfig& config) {
+  train::for_each_option(config, [&](const train::TrainingOption& option, auto& target) {
+    const std::string spec = fmt::format("--{} {}", option.name, option.value);
+    if constexpr (std::is_same_v<decltype(target), std::string&>) {
+      if (!option.choices.empty()) return tool.choice(spec, target, option.choices, option.help);
+    }
+    tool.option(spec, target, option.help);
+    if (option.name == "out") tool.required();
+  });
+}
+
+std::set<std::string> given_options(const cli::Tool& tool, const train::TrainingConfig& config) {
+  std::set<std::string> given;
+  train::for_each_option(config, [&](const train::TrainingOption& option, const auto&) {
+    if (tool.given(option.name)) given.emplace(option.name);
+  });
+  return given;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  train::TrainingConfig config;
+  cli::Tool tool("gpt2-train", "Train a GPT-2 on token shards, or go on with a run.");
+  tool.reads("token shards (formats/token_shard.md); with --resume or --init-from, a checkpoint");
+  tool.writes(
+      "RUN: checkpoints/, metrics.jsonl, log.txt, config.yaml; the end is RUN/checkpoints/final");
+  tool.example("gpt2-train --train 'a_train_*.bin' --val 'a_val_*.bin' --vocab vocab --out run");
+  tool.example("gpt2-train --out run --resume latest");
+  declare_options(tool, config);
+  return tool.run(argc, argv, [&] {
+    tools::catch_stop_signals(/*announce=*/cli::verbosity() >= 0);
+    tools::TrainingStatus status;
+    train::run_training(config, given_options(tool, config), status, tools::stop_signal_received);
+  });
+}
