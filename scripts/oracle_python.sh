@@ -8,9 +8,11 @@ cd "$(dirname "$0")/.."
 requirements=tests/oracle/requirements.txt
 name=$(sha256sum "$requirements" | cut -c1-12)
 venv=${GPT2_ORACLE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gpt2-tools}/oracle-$name
+mkdir -p "$(dirname "$venv")"
+exec 9>"$venv.lock"
+flock 9 # a second caller waits for the first one's installation instead of removing it
 if [ ! -e "$venv/complete" ]; then
   rm -rf "$venv"
-  mkdir -p "$(dirname "$venv")"
   echo "Installing the Python peers into $venv" >&2
   python3 -m venv "$venv" >&2
   "$venv/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir -r "$requirements" >&2
