@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// The shape of a GPT-2.
+// The shape of a GPT-2, and config.json, which says it in a model directory.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,5 +32,15 @@ struct Gpt2Config {
 /// gpt2, gpt2-medium, gpt2-large, gpt2-xl. Throws: UsageError naming the four.
 Gpt2Config named_config(std::string_view name);
 const std::vector<std::string>& config_names();
+
+inline constexpr const char* kConfigName = "config.json";
+/// The text of config.json. Throws: InputError naming `path` and what is wrong or not supported
+/// (activation, scaling, cross attention ...).
+Gpt2Config decode_config(std::string_view text, const std::string& path);
+/// Reads DIRECTORY/config.json. Throws: InputError (missing; as decode_config); IoError.
+Gpt2Config load_config(const std::filesystem::path& directory);
+/// What transformers reads. `dtype` is its name for the type of the weights: float32, float16 ...
+std::string encode_config(const Gpt2Config& config, std::string_view dtype);
+std::string encode_generation_config(const Gpt2Config& config);
 
 }  // namespace gpt2::model

@@ -23,7 +23,6 @@
 #include "formats/errors.h"
 #include "formats/input_file.h"
 #include "formats/json_reading.h"
-#include "formats/json_text.h"
 
 namespace gpt2::model {
 namespace {
@@ -31,7 +30,6 @@ namespace {
 namespace fs = std::filesystem;
 using formats::InputError;
 
-constexpr const char* kConfigName = "config.json";
 constexpr const char* kGenerationConfigName = "generation_config.json";
 constexpr const char* kWeightsName = "model.safetensors";
 constexpr const char* kIndexName = "model.safetensors.index.json";
@@ -200,57 +198,6 @@ WeightTypeName name_of(WeightType type) {
   return {"F32", "float32"};
 }
 
-/// The version of transformers whose files these are; newer and older ones read them without a
-/// word.
-constexpr const char* kTransformersVersion = "4.57.1";
-
-std::string encode_config(const Gpt2Config& config, WeightType type) {
-  const auto* dtype = name_of(type).config;
-  formats::JsonWriter json(2);
-  json.begin_object();
-  json.key("architectures").begin_array().value("GPT2LMHeadModel").end_array();
-  json.key("model_type").value("gpt2");
-  json.key("activation_function").value("gelu_new");
-  json.key("vocab_size").value(config.vocab_size);
-  json.key("n_positions").value(config.context);
-  json.key("n_ctx").value(config.context);
-  json.key("n_embd").value(config.channels);
-  json.key("n_layer").value(config.layers);
-  json.key("n_head").value(config.heads);
-  json.key("n_inner");
-  if (config.inner_channels() == 4 * config.channels) {
-    json.null();
-  } else {
-    json.value(config.inner_channels());
-  }
-  json.key("resid_pdrop").value(0.0);
-  json.key("embd_pdrop").value(0.0);
-  json.key("attn_pdrop").value(0.0);
-  // As the shortest decimal of a float, so that 1e-5 does not read 9.99999974e-06.
-  json.key("layer_norm_epsilon").raw(fmt::format("{}", config.layer_norm_epsilon));
-  json.key("initializer_range").value(0.02);
-  json.key("bos_token_id").value(config.end_of_text);
-  json.key("eos_token_id").value(config.end_of_text);
-  json.key("tie_word_embeddings").value(true);
-  json.key("use_cache").value(true);
-  json.key("dtype").value(dtype);        // read by transformers from 4.56 on
-  json.key("torch_dtype").value(dtype);  // read by older ones
-  json.key("transformers_version").value(kTransformersVersion);
-  json.end_object();
-  return json.text() + "\n";
-}
-
-std::string encode_generation_config(const Gpt2Config& config) {
-  formats::JsonWriter json(2);
-  json.begin_object();
-  json.key("bos_token_id").value(config.end_of_text);
-  json.key("eos_token_id").value(config.end_of_text);
-  json.key("pad_token_id").value(config.end_of_text);
-  json.key("transformers_version").value(kTransformersVersion);
-  json.end_object();
-  return json.text() + "\n";
-}
-
 formats::CheckpointFile write_text(const fs::path& directory, const char* name,
                                    const std::string& text) {
   formats::DurableFile file(directory / name);
@@ -307,60 +254,6 @@ fs::path resolve_model_directory(const fs::path& given, std::string* notice) {
       "{}: is no model: it has neither {} (a checkpoint or a Hugging Face GPT-2 directory) nor {}/ "
       "(a run folder)",
       given.string(), kConfigName, kCheckpointsName));
-}
-
-Gpt2Config load_config(const fs::path& directory) {
-  if (!is_there(directory / kConfigName)) {
-    throw InputError(fmt::format("{}: has no {}", directory.string(), kConfigName));
-  }
-  const auto document = load_json(directory / kConfigName);
-  const auto json = document.root();
-  const auto has = [&](std::string_view key) { return json.find(key).has_value(); };
-  const auto text = [&](std::string_view key, std::string_view absent) {
-    return has(key) ? json.text(key) : absent;
-  };
-  const auto truth = [&](std::string_view key, bool absent) {
-    return has(key) ? json.truth(key) : absent;
-  };
-  const auto number = [&](std::string_view key, std::int64_t absent) {
-    return has(key) ? static_cast<std::int64_t>(json.small_number(key)) : absent;
-  };
-  const auto refuse = [&](std::string_view key, auto found, std::string_view expected) {
-    json.refuse(key, fmt::format("is {}, this build reads {}", found, expected));
-  };
-  const auto type = text("model_type", "missing");
-  if (type != "gpt2") refuse("model_type", type, "gpt2");
-  const auto activation = text("activation_function", "gelu_new");
-  if (activation != "gelu_new" && activation != "gelu_pytorch_tanh") {
-    refuse("activation_function", activation, "gelu_new and gelu_pytorch_tanh");
-  }
-  if (!truth("scale_attn_weights", true)) refuse("scale_attn_weights", false, "true");
-  if (truth("scale_attn_by_inverse_layer_idx", false)) {
-    refuse("scale_attn_by_inverse_layer_idx", true, "false");
-  }
-  if (truth("add_cross_attention", false)) refuse("add_cross_attention", true, "false");
-
-  Gpt2Config config;  // its defaults are GPT2Config's
-  config.vocab_size = number("vocab_size", config.vocab_size);
-  config.context = number("n_positions", config.context);
-  config.channels = number("n_embd", config.channels);
-  config.layers = number("n_layer", config.layers);
-  config.heads = number("n_head", config.heads);
-  if (has("n_inner")) {
-    config.ffn_channels = number("n_inner", 0);
-    if (config.ffn_channels == 0) refuse("n_inner", 0, "null or a number above 0");
-  }
-  if (has("layer_norm_epsilon")) {
-    config.layer_norm_epsilon = static_cast<float>(json.number("layer_norm_epsilon"));
-  }
-  config.end_of_text = static_cast<std::uint32_t>(
-      number("eos_token_id", number("bos_token_id", config.end_of_text)));
-  try {
-    config.check();
-  } catch (const formats::UsageError& error) {
-    throw InputError(fmt::format("{}: {}", (directory / kConfigName).string(), error.what()));
-  }
-  return config;
 }
 
 void load_weights(const fs::path& directory, Gpt2& model) {
@@ -428,7 +321,8 @@ void load_weights(const fs::path& directory, Gpt2& model) {
 SavedModel save_model(const fs::path& directory, const Gpt2& model, WeightType type) {
   const auto& parameters = model.table().parameters();
   SavedModel saved;
-  saved.files.push_back(write_text(directory, kConfigName, encode_config(model.config(), type)));
+  saved.files.push_back(
+      write_text(directory, kConfigName, encode_config(model.config(), name_of(type).config)));
   saved.files.push_back(
       write_text(directory, kGenerationConfigName, encode_generation_config(model.config())));
 

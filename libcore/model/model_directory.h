@@ -25,9 +25,6 @@ std::filesystem::path resolve_model_directory(const std::filesystem::path& given
 /// none if it has none. Throws: InputError if the folder cannot be read.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& run);
 
-/// config.json. Throws: InputError naming a value that is not supported (activation, scaling, cross
-/// attention ...).
-Gpt2Config load_config(const std::filesystem::path& directory);
 /// Fills the model's parameters from model.safetensors or its index: names with or without
 /// "transformer.", mask buffers ignored, lm_head only if equal to wte, F32/BF16/F16, padded wte
 /// rows cut. A directory with checkpoint.json is verified first. Throws: InputError naming the
