@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #undef HWY_TARGET_INCLUDE
@@ -18,13 +19,17 @@ HWY_BEFORE_NAMESPACE();
 namespace gpt2::bench::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+constexpr std::size_t kFmaChains = 10;
 
-// Enough independent chains to hide the latency of two units; returns the operations done.
-double run_fma_chains(long rounds, float* sink) {
+// Enough chains to hide the latency of two units. Each begins elsewhere, from memory: equal chains
+// the compiler would make one. Returns the operations done.
+double run_fma_chains(long rounds, float* starts) {
   const hn::ScalableTag<float> d;
   const auto factor = hn::Set(d, 0.5F), term = hn::Set(d, 0.25F);
-  auto a0 = hn::Set(d, 1.0F), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0,
-       a8 = a0, a9 = a0;
+  auto a0 = hn::Set(d, starts[0]), a1 = hn::Set(d, starts[1]), a2 = hn::Set(d, starts[2]),
+       a3 = hn::Set(d, starts[3]), a4 = hn::Set(d, starts[4]), a5 = hn::Set(d, starts[5]),
+       a6 = hn::Set(d, starts[6]), a7 = hn::Set(d, starts[7]), a8 = hn::Set(d, starts[8]),
+       a9 = hn::Set(d, starts[9]);
   for (long round = 0; round < rounds; ++round) {
     a0 = hn::MulAdd(a0, factor, term);
     a1 = hn::MulAdd(a1, factor, term);
@@ -38,8 +43,8 @@ double run_fma_chains(long rounds, float* sink) {
     a9 = hn::MulAdd(a9, factor, term);
   }
   const auto sum = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9;
-  *sink = hn::GetLane(hn::SumOfLanes(d, sum));
-  return 2.0 * 10 * static_cast<double>(hn::Lanes(d)) * static_cast<double>(rounds);
+  starts[0] = hn::GetLane(hn::SumOfLanes(d, sum));
+  return 2.0 * kFmaChains * static_cast<double>(hn::Lanes(d)) * static_cast<double>(rounds);
 }
 
 }  // namespace gpt2::bench::HWY_NAMESPACE
@@ -52,13 +57,15 @@ HWY_EXPORT(run_fma_chains);
 
 double fma_rate(int threads) {
   double best_seconds = std::numeric_limits<double>::infinity(), operations = 0;
-  std::vector<float> sinks(static_cast<std::size_t>(threads) * 16);
+  constexpr std::size_t kFloatsOfThread = 16;  // a cache line, and more than there are chains
+  std::vector<float> starts(static_cast<std::size_t>(threads) * kFloatsOfThread);
   for (int repeat = 0; repeat < 5; ++repeat) {
     operations = 0;
+    std::iota(starts.begin(), starts.end(), 1.0F);
     const double begin = omp_get_wtime();
 #pragma omp parallel num_threads(threads) reduction(+ : operations)
     operations += HWY_DYNAMIC_DISPATCH(run_fma_chains)(
-        20'000'000, &sinks[static_cast<std::size_t>(omp_get_thread_num()) * 16]);
+        10'000'000, &starts[static_cast<std::size_t>(omp_get_thread_num()) * kFloatsOfThread]);
     best_seconds = std::min(best_seconds, omp_get_wtime() - begin);
   }
   return operations / best_seconds;
