@@ -22,6 +22,7 @@ class EncodeCommand {
   std::string vocab_;
   text::DocumentInput input_;
   text::EncodeOptions options_;
+  bool json_ = false;
 };
 
 class DecodeCommand {
