@@ -3,7 +3,6 @@
 #include "formats/tokenizer_files.h"
 
 #include <fmt/format.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +10,7 @@
 #include <unordered_set>
 
 #include "formats/byte_codec.h"
+#include "formats/digest.h"
 #include "formats/durable_file.h"
 #include "formats/errors.h"
 #include "formats/input_file.h"
@@ -588,10 +588,9 @@ Fingerprint tokenizer_fingerprint(const TokenizerFiles& files) {
     append_u32(bytes, special.text.size());
     bytes += special.text;
   }
-  std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  const auto hash = Digest().update(bytes).bytes();
   Fingerprint fingerprint{};
-  std::copy_n(digest.begin(), fingerprint.size(), fingerprint.begin());
+  std::copy_n(hash.begin(), fingerprint.size(), fingerprint.begin());
   return fingerprint;
 }
 
