@@ -10,12 +10,13 @@ CONFIGURE = cmake -S . -B $(BUILD) -G Ninja -DGPT2_WITH_CUDA=$(GPU) $(CMAKE_ARGS
 BUILD_ALL = cmake --build $(BUILD) -j $(JOBS)
 export PATH := $(abspath $(BUILD))/bin:$(PATH)
 
-.PHONY: help build demo train test oracle clean
+.PHONY: help build demo train test oracle fuzz clean
 help:
 	@echo 'make demo              train, evaluate, sample and export a small GPT-2 on this CPU, in minutes'
 	@echo 'make test              build and run every test that this machine can run'
 	@echo 'make train TEXT=FILE   the same chain on your own text: VOCAB=own|gpt2, OUT=runs/NAME'
 	@echo 'make oracle            compare with PyTorch, transformers, tiktoken, tokenizers'
+	@echo 'make fuzz              give every reader of a format RUNS=20000 broken inputs; FORMAT=name for one of them'
 	@echo 'make build             the tools alone, in $(BUILD)/bin'
 
 build:
@@ -43,6 +44,13 @@ oracle:
 	python=$$(scripts/oracle_python.sh) && $(CONFIGURE) -DGPT2_BUILD_TESTS=ON -DGPT2_ORACLE_PYTHON="$$python"
 	$(BUILD_ALL)
 	ctest --test-dir $(BUILD) --output-on-failure -L oracle
+
+RUNS ?= 20000
+fuzz:
+	@scripts/setup_debian.sh fuzz
+	cmake --preset fuzz -G Ninja
+	cmake --build --preset fuzz -j $(JOBS) $(if $(FORMAT),--target fuzz_$(FORMAT))
+	tests/fuzz/run_targets.sh build-fuzz $(RUNS) $(FORMAT)
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-configure.log

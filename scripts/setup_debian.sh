@@ -10,6 +10,7 @@ build="g++ make cmake ninja-build pkg-config libcli11-dev libfmt-dev libyaml-cpp
 demo="$build bible-kjv zstd"
 test="$demo libboost-test-dev procps"
 oracle="$test python3 python3-venv"
+fuzz="$build clang libclang-rt-dev libomp-dev"
 
 packages=""
 for set_name in "$@"; do
@@ -18,7 +19,8 @@ for set_name in "$@"; do
     demo) packages="$packages $demo" ;;
     test) packages="$packages $test" ;;
     oracle) packages="$packages $oracle" ;;
-    *) echo "setup_debian.sh: unknown set $set_name; known: build demo test oracle" >&2; exit 64 ;;
+    fuzz) packages="$packages $fuzz" ;;
+    *) echo "setup_debian.sh: unknown set $set_name; known: build demo test oracle fuzz" >&2; exit 64 ;;
   esac
 done
 
