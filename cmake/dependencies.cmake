@@ -7,7 +7,11 @@ find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(simdjson REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(Snappy REQUIRED)
 find_package(PkgConfig REQUIRED)
+pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(liblz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 
 # Debian's dnnl-config.cmake asks for OpenCL headers that libdnnl-dev does not bring.

@@ -6,7 +6,7 @@
 set -eu
 
 build="g++ make cmake ninja-build pkg-config libcli11-dev libfmt-dev libyaml-cpp-dev libsimdjson-dev
-  libssl-dev libdnnl-dev libhwy-dev"
+  libssl-dev libdnnl-dev libhwy-dev zlib1g-dev libzstd-dev libsnappy-dev liblz4-dev"
 demo="$build bible-kjv zstd"
 test="$demo libboost-test-dev procps"
 oracle="$test python3 python3-venv"

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "formats/byte_source.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "formats/errors.h"
+
+namespace gpt2::formats {
+
+bool is_standard_input(std::string_view path) { return path == "-"; }
+
+std::string name_in_errors(std::string_view path) {
+  return std::string(is_standard_input(path) ? "standard input" : path);
+}
+
+StoredBytes::StoredBytes(std::string_view path)
+    : name_(name_in_errors(path)),
+      descriptor_(is_standard_input(path) ? STDIN_FILENO
+                                          : ::open(name_.c_str(), O_RDONLY | O_CLOEXEC)),
+      buffer_(kWindowBytes) {
+  if (descriptor_ < 0) throw InputError(fmt::format("{}: {}", name_, std::strerror(errno)));
+}
+
+StoredBytes::StoredBytes(StoredBytes&& other) noexcept
+    : name_(std::move(other.name_)),
+      descriptor_(std::exchange(other.descriptor_, STDIN_FILENO)),
+      buffer_(std::move(other.buffer_)),
+      begin_(other.begin_),
+      end_(other.end_),
+      offset_(other.offset_) {}
+
+StoredBytes::~StoredBytes() {
+  if (descriptor_ != STDIN_FILENO) ::close(descriptor_);
+}
+
+std::span<const std::uint8_t> StoredBytes::window(std::size_t wanted) {
+  if (end_ - begin_ < wanted) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= std::exchange(begin_, 0);
+    // As much as comes without waiting for more than was asked.
+    while (end_ < wanted) {
+      const std::size_t got = read_descriptor(std::span(buffer_).subspan(end_));
+      if (got == 0) break;
+      end_ += got;
+    }
+  }
+  return std::span(buffer_).subspan(begin_, end_ - begin_);
+}
+
+void StoredBytes::consume(std::size_t bytes) {
+  begin_ += bytes;
+  offset_ += bytes;
+}
+
+std::size_t StoredBytes::read(std::span<std::uint8_t> out) {
+  std::size_t filled = std::min(out.size(), end_ - begin_);
+  std::memcpy(out.data(), buffer_.data() + begin_, filled);
+  begin_ += filled;
+  while (filled < out.size()) {
+    const std::size_t got = read_descriptor(out.subspan(filled));
+    if (got == 0) break;
+    filled += got;
+  }
+  offset_ += filled;
+  return filled;
+}
+
+std::size_t StoredBytes::read_descriptor(std::span<std::uint8_t> out) const {
+  for (;;) {
+    const ssize_t got = ::read(descriptor_, out.data(), out.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno == EINTR) continue;
+    if (errno == EISDIR) {
+      throw InputError(fmt::format("{}: is a directory; name the files in it", name_));
+    }
+    throw_io_error(name_, "reading");
+  }
+}
+
+}  // namespace gpt2::formats
