@@ -54,6 +54,7 @@ std::string json_quote(std::string_view text) {
 }
 
 std::string json_number(double value) {
+  if (value == 0 && std::signbit(value)) return "-0.0";  // -0 is read as a whole number, 0
   return std::isfinite(value) ? fmt::format("{}", value) : "null";
 }
 
