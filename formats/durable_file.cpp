@@ -13,6 +13,8 @@
 #include <utility>
 
 #include "formats/errors.h"
+#include "formats/file_descriptor.h"
+#include "formats/temporary_path.h"
 
 namespace gpt2::formats {
 namespace {
@@ -41,12 +43,13 @@ auto attempt(std::string_view name, const fs::path& path, Call call) {
   }
 }
 
-int open_file(const fs::path& path, int flags) {
-  return attempt("open", path, [&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); });
+FileDescriptor open_file(const fs::path& path, int flags) {
+  return FileDescriptor(
+      attempt("open", path, [&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); }));
 }
 
-int sync_descriptor(int descriptor, const fs::path& path) {
-  return attempt("fsync", path, [&] { return ::fsync(descriptor); });
+int sync_descriptor(const FileDescriptor& descriptor, const fs::path& path) {
+  return attempt("fsync", path, [&] { return ::fsync(descriptor.number()); });
 }
 
 int rename_path(const fs::path& from, const fs::path& to, unsigned flags) {
@@ -70,31 +73,58 @@ fs::path temporary_beside(const fs::path& path) {
   return path.parent_path() / (".tmp-" + name);
 }
 
-bool is_same_file(int descriptor, const fs::path& path) {
+// Locks `descriptor`; false if another process has it. A file system without locks counts as free.
+bool lock_if_free(const FileDescriptor& descriptor) {
+  return ::flock(descriptor.number(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+// Is `path` still the file that was opened? Another writer may have renamed or removed it since.
+bool is_still_named(const FileDescriptor& descriptor, const fs::path& path) {
   struct stat opened {
   }, named{};
-  return ::fstat(descriptor, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+  return ::fstat(descriptor.number(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+[[noreturn]] void throw_in_use(const fs::path& final_path) {
+  throw ExistsError(fmt::format("{}: is being written by another process", final_path.string()));
 }
 
 // An empty file at `path` that this descriptor alone has locked. What a killed writer left there is
 // overwritten; a live writer is not disturbed.
-int open_alone(const fs::path& path, const fs::path& final_path) {
+FileDescriptor open_alone(const fs::path& path, const fs::path& final_path) {
   for (;;) {
-    const int descriptor = open_file(path, O_WRONLY | O_CREAT | O_NOFOLLOW);
-    if (descriptor < 0) throw_io_error(path.string(), "open");
-    const bool held = ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    // Another writer may have renamed or removed the file between the two calls.
-    const bool still_named = is_same_file(descriptor, path);
-    if (!held && still_named && ::ftruncate(descriptor, 0) == 0) return descriptor;
-    const int code = errno;
-    ::close(descriptor);
-    if (held) {
-      throw ExistsError(
-          fmt::format("{}: is being written by another process", final_path.string()));
+    auto file = open_file(path, O_WRONLY | O_CREAT | O_NOFOLLOW);
+    if (!file.is_open()) throw_io_error(path.string(), "open");
+    if (!lock_if_free(file)) throw_in_use(final_path);
+    if (!is_still_named(file, path)) continue;
+    if (::ftruncate(file.number(), 0) != 0) throw_io_error(path.string(), "truncate");
+    return file;
+  }
+}
+
+// The same for a folder.
+FileDescriptor open_directory_alone(const fs::path& path, const fs::path& final_path) {
+  for (;;) {
+    const auto make = [&] { return ::mkdir(path.c_str(), 0777); };
+    const bool is_made = attempt("mkdir", path, make) == 0;
+    if (!is_made && errno != EEXIST) throw_io_error(path.string(), "mkdir");
+    auto directory = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!directory.is_open()) {
+      const int code = errno;
+      if (is_made) ::rmdir(path.c_str());
+      errno = code;
+      if (code == ENOENT) continue;
+      throw_io_error(path.string(), "open");
     }
-    errno = code;
-    if (still_named) throw_io_error(path.string(), "truncate");
+    if (!lock_if_free(directory)) throw_in_use(final_path);
+    if (!is_still_named(directory, path)) continue;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(path, error)) {
+      if (!error) fs::remove_all(entry.path(), error);
+    }
+    if (error) throw IoError(fmt::format("{}: remove: {}", path.string(), error.message()));
+    return directory;
   }
 }
 
@@ -120,39 +150,32 @@ int rename_to_new(const fs::path& from, const fs::path& to) {
 void set_fault_hook(FaultHook hook) { fault_hook() = std::move(hook); }
 
 void sync_directory(const fs::path& directory) {
-  const int descriptor = open_file(directory, O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0) throw_io_error(directory.string(), "open");
-  const int result = sync_descriptor(descriptor, directory);
-  const int code = errno;
-  ::close(descriptor);
-  errno = code;
-  if (result != 0) throw_io_error(directory.string(), "fsync");
+  const auto descriptor = open_file(directory, O_RDONLY | O_DIRECTORY);
+  if (!descriptor.is_open()) throw_io_error(directory.string(), "open");
+  if (sync_descriptor(descriptor, directory) != 0) throw_io_error(directory.string(), "fsync");
 }
 
-DurableFile::DurableFile(fs::path path)
-    : path_(std::move(path)), temporary_(temporary_beside(path_)) {
+DurableFile::DurableFile(fs::path path) : path_(std::move(path)) {
+  const auto temporary = temporary_beside(path_);
   const auto type = fs::symlink_status(path_).type();
   if (type != fs::file_type::not_found && type != fs::file_type::regular &&
       type != fs::file_type::symlink) {
     throw ExistsError(fmt::format("{}: exists and is not a regular file", path_.string()));
   }
-  descriptor_ = open_alone(temporary_, path_);
   buffer_.reserve(kBufferBytes);
+  const auto lock = lock_temporary_paths();
+  descriptor_ = open_alone(temporary, path_);
+  temporary_.claim(temporary);
 }
-
-DurableFile::DurableFile(DurableFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      temporary_(std::move(other.temporary_)),
-      descriptor_(std::exchange(other.descriptor_, -1)),
-      bytes_written_(other.bytes_written_),
-      buffer_(std::move(other.buffer_)) {}
 
 DurableFile::~DurableFile() { give_up(); }
 
 void DurableFile::give_up() noexcept {
-  if (descriptor_ < 0) return;
-  ::unlink(temporary_.c_str());  // before close, which gives up the lock
-  ::close(std::exchange(descriptor_, -1));
+  if (!descriptor_.is_open()) return;
+  const auto lock = lock_temporary_paths();
+  ::unlink(temporary_.path().c_str());  // before close, which gives up the lock
+  temporary_.forget();
+  descriptor_.close();
 }
 
 void DurableFile::fail(std::string_view action) {
@@ -163,7 +186,7 @@ void DurableFile::fail(std::string_view action) {
 }
 
 void DurableFile::check_open() const {
-  if (descriptor_ < 0) {
+  if (!descriptor_.is_open()) {
     throw IoError(fmt::format("{}: cannot be written any more after it failed or was finished",
                               path_.string()));
   }
@@ -172,7 +195,7 @@ void DurableFile::check_open() const {
 void DurableFile::write_whole(std::string_view bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
     const auto written = attempt("write", path_, [&] {
-      return ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      return ::pwrite(descriptor_.number(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     });
     if (written < 0) fail("write");
     bytes.remove_prefix(static_cast<std::size_t>(written));
@@ -214,65 +237,88 @@ void DurableFile::commit(bool replace) {
   check_open();
   flush();
   if (sync_descriptor(descriptor_, path_) != 0) fail("fsync");
-  const int renamed =
-      replace ? rename_path(temporary_, path_, 0) : rename_to_new(temporary_, path_);
-  if (renamed != 0) {
-    if (errno != EEXIST) fail("rename");
-    give_up();
-    throw ExistsError(fmt::format("{}: exists already", path_.string()));
+  {
+    const auto lock = lock_temporary_paths();
+    const auto& temporary = temporary_.path();
+    const int renamed =
+        replace ? rename_path(temporary, path_, 0) : rename_to_new(temporary, path_);
+    if (renamed != 0) {
+      if (errno != EEXIST) fail("rename");
+      give_up();
+      throw ExistsError(fmt::format("{}: exists already", path_.string()));
+    }
+    temporary_.forget();
+    descriptor_.close();
   }
-  ::close(std::exchange(descriptor_, -1));
   sync_directory(parent_of(path_));
+}
+
+TemporaryDirectory::TemporaryDirectory(const fs::path& path) {
+  const auto temporary = temporary_beside(path);
+  const auto lock = lock_temporary_paths();
+  descriptor_ = open_directory_alone(temporary, path);
+  temporary_.claim(temporary);
+}
+
+void TemporaryDirectory::remove() noexcept {
+  if (!descriptor_.is_open()) return;
+  const auto lock = lock_temporary_paths();
+  std::error_code ignored;  // what stays is removed by the next writer of this name
+  fs::remove_all(path(), ignored);
+  release();
+}
+
+void TemporaryDirectory::release() noexcept {
+  temporary_.forget();
+  descriptor_.close();
 }
 
 DurableDirectory::DurableDirectory(fs::path path)
-    : path_(path.has_filename() ? std::move(path) : path.parent_path()),
-      temporary_(temporary_beside(path_)) {
-  std::error_code error;
-  fs::remove_all(temporary_, error);
-  if (error) throw IoError(fmt::format("{}: remove: {}", temporary_.string(), error.message()));
-  if (attempt("mkdir", temporary_, [&] { return ::mkdir(temporary_.c_str(), 0777); }) != 0) {
-    throw_io_error(temporary_.string(), "mkdir");
-  }
-}
-
-DurableDirectory::~DurableDirectory() {
-  if (committed_) return;
-  std::error_code ignored;
-  fs::remove_all(temporary_, ignored);
-}
+    : path_(path.has_filename() ? std::move(path) : path.parent_path()), building_(path_) {}
 
 void DurableDirectory::commit() {
-  sync_tree(temporary_);
-  const auto type = fs::symlink_status(path_).type();
-  if (type == fs::file_type::not_found) {
-    if (rename_path(temporary_, path_, 0) != 0) throw_io_error(path_.string(), "rename");
-    committed_ = true;
-    sync_directory(parent_of(path_));
-    return;
-  }
-  if (type != fs::file_type::directory) {
-    throw ExistsError(fmt::format("{}: exists and is not a folder", path_.string()));
-  }
-  fs::path old = temporary_;  // after the exchange
-  if (rename_path(temporary_, path_, RENAME_EXCHANGE) != 0) {
-    if (!lacks_flag(errno)) throw_io_error(path_.string(), "rename");
-    // Without the flag there is a moment without the name; a crash then leaves both folders whole.
-    old = parent_of(path_) / (".tmp-old-" + path_.filename().string());
-    std::error_code ignored;
-    fs::remove_all(old, ignored);
-    if (rename_path(path_, old, 0) != 0) throw_io_error(path_.string(), "rename");
-    if (rename_path(temporary_, path_, 0) != 0) {
-      const int code = errno;
-      ::rename(old.c_str(), path_.c_str());
-      errno = code;
-      throw_io_error(path_.string(), "rename");
+  sync_tree(building_.path());
+  {
+    const auto lock = lock_temporary_paths();
+    const auto type = fs::symlink_status(path_).type();
+    if (type == fs::file_type::directory) {
+      replace();
+    } else if (type != fs::file_type::not_found) {
+      throw ExistsError(fmt::format("{}: exists and is not a folder", path_.string()));
+    } else {
+      if (rename_path(building_.path(), path_, 0) != 0) throw_io_error(path_.string(), "rename");
+      building_.release();
     }
   }
-  committed_ = true;
   sync_directory(parent_of(path_));
-  std::error_code ignored;  // a left-over .tmp-* is removed by the next writer
-  fs::remove_all(old, ignored);
+  building_.remove();
+}
+
+// Afterwards `building_` is the old folder, or nothing.
+void DurableDirectory::replace() {
+  // Locked while it has its old name, so that no other writer takes it for a left-over.
+  auto old = open_file(path_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!old.is_open()) throw_io_error(path_.string(), "open");
+  if (!lock_if_free(old)) throw_in_use(path_);
+  if (rename_path(building_.path(), path_, RENAME_EXCHANGE) == 0) {
+    building_.descriptor_ = std::move(old);
+    return;
+  }
+  if (!lacks_flag(errno)) throw_io_error(path_.string(), "rename");
+  // Without the flag there is a moment without the name; a crash then leaves both folders whole.
+  const auto aside = parent_of(path_) / (".tmp-old-" + path_.filename().string());
+  std::error_code ignored;
+  fs::remove_all(aside, ignored);
+  if (rename_path(path_, aside, 0) != 0) throw_io_error(path_.string(), "rename");
+  if (rename_path(building_.path(), path_, 0) != 0) {
+    const int code = errno;
+    ::rename(aside.c_str(), path_.c_str());
+    errno = code;
+    throw_io_error(path_.string(), "rename");
+  }
+  building_.release();
+  sync_directory(parent_of(path_));
+  fs::remove_all(aside, ignored);
 }
 
 void replace_symlink(const fs::path& link, const fs::path& target) {
@@ -292,18 +338,12 @@ void replace_symlink(const fs::path& link, const fs::path& target) {
 
 FileLock::FileLock(const fs::path& path, std::string_view what)
     : descriptor_(open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW)) {
-  if (descriptor_ < 0) throw_io_error(path.string(), "open");
-  if (attempt("flock", path, [&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) == 0) return;
-  const int code = errno;
-  ::close(descriptor_);
-  if (code == EWOULDBLOCK) {
-    throw ExistsError(
-        fmt::format("{} is in use by another process, which holds {}", what, path.string()));
-  }
-  errno = code;
-  throw_io_error(path.string(), "lock");
+  if (!descriptor_.is_open()) throw_io_error(path.string(), "open");
+  const auto lock = [&] { return ::flock(descriptor_.number(), LOCK_EX | LOCK_NB); };
+  if (attempt("flock", path, lock) == 0) return;
+  if (errno != EWOULDBLOCK) throw_io_error(path.string(), "lock");
+  throw ExistsError(
+      fmt::format("{} is in use by another process, which holds {}", what, path.string()));
 }
-
-FileLock::~FileLock() { ::close(descriptor_); }
 
 }  // namespace gpt2::formats

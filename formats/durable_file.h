@@ -13,6 +13,9 @@
 #include <string>
 #include <string_view>
 
+#include "formats/file_descriptor.h"
+#include "formats/temporary_path.h"
+
 namespace gpt2::formats {
 
 /// Writes `.tmp-NAME` beside `path`; commit() makes it `path`. Without commit() nothing is left.
@@ -22,7 +25,7 @@ class DurableFile {
   /// Throws: IoError (folder missing, no permission ...); UsageError if `path` names no file;
   /// ExistsError if it is no regular file or another writer is at it.
   explicit DurableFile(std::filesystem::path path);
-  DurableFile(DurableFile&& other) noexcept;
+  DurableFile(DurableFile&& other) noexcept = default;
   DurableFile& operator=(DurableFile&&) = delete;
   ~DurableFile();
 
@@ -43,30 +46,49 @@ class DurableFile {
   void check_open() const;
   [[noreturn]] void fail(std::string_view action);
   void give_up() noexcept;
-  std::filesystem::path path_, temporary_;
-  int descriptor_ = -1;
+  std::filesystem::path path_;
+  FileDescriptor descriptor_;
+  TemporaryPath temporary_;
   std::uint64_t bytes_written_ = 0;
   std::string buffer_;
+};
+
+/// `.tmp-NAME` beside `path`: a folder for what is not finished, removed with what is in it by the
+/// destructor. Owns: the folder, locked against other processes.
+class TemporaryDirectory {
+ public:
+  /// Makes it, or empties what a killed process left. Throws: IoError; UsageError if `path` names
+  /// no folder; ExistsError if another process has it.
+  explicit TemporaryDirectory(const std::filesystem::path& path);
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() { remove(); }
+  const std::filesystem::path& path() const { return temporary_.path(); }
+
+ private:
+  friend class DurableDirectory;
+  void remove() noexcept;
+  void release() noexcept;     // it has its final name
+  FileDescriptor descriptor_;  // holds the lock
+  TemporaryPath temporary_;
 };
 
 /// A folder built as `.tmp-NAME` beside its final place. Files inside are written by DurableFile.
 class DurableDirectory {
  public:
-  /// Makes `.tmp-NAME` (an older one of that name is removed). Throws: IoError; UsageError if
-  /// `path` names no folder.
+  /// Throws: as TemporaryDirectory.
   explicit DurableDirectory(std::filesystem::path path);
-  DurableDirectory(const DurableDirectory&) = delete;
-  DurableDirectory& operator=(const DurableDirectory&) = delete;
-  ~DurableDirectory();
   /// Where files are written before commit().
-  const std::filesystem::path& temporary_path() const { return temporary_; }
+  const std::filesystem::path& temporary_path() const { return building_.path(); }
   /// fsync, then the final name: an existing folder of that name is exchanged, then removed.
-  /// Throws: IoError; ExistsError if the name is that of something else than a folder.
+  /// Throws: IoError; ExistsError if the name is that of something else than a folder, or another
+  /// process is replacing it.
   void commit();
 
  private:
-  std::filesystem::path path_, temporary_;
-  bool committed_ = false;
+  void replace();
+  std::filesystem::path path_;
+  TemporaryDirectory building_;
 };
 
 /// Replaces the relative symbolic link `link` by one to `target` in one rename. Throws: IoError.
@@ -81,10 +103,9 @@ class FileLock {
   FileLock(const std::filesystem::path& path, std::string_view what);
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
-  ~FileLock();
 
  private:
-  int descriptor_ = -1;
+  FileDescriptor descriptor_;
 };
 
 /// For tests: called before every open, write, fsync, rename, link, symlink and mkdir; a non-zero

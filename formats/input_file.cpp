@@ -20,39 +20,26 @@ namespace gpt2::formats {
 InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
   // O_NONBLOCK: a named pipe is refused below instead of waiting for its writer.
   do {
-    descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  } while (descriptor_ < 0 && errno == EINTR);
-  if (descriptor_ < 0) {
+    descriptor_ = FileDescriptor(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  } while (!descriptor_.is_open() && errno == EINTR);
+  if (!descriptor_.is_open()) {
     if (errno == ENOENT || errno == ENOTDIR) {
       throw InputError(fmt::format("{}: no such file", path_.string()));
     }
     throw_io_error(path_.string(), "open");
   }
   struct stat status {};
-  const bool known = ::fstat(descriptor_, &status) == 0;
-  if (known && S_ISREG(status.st_mode)) {
-    bytes_ = static_cast<std::uint64_t>(status.st_size);
-    return;
+  if (::fstat(descriptor_.number(), &status) != 0) throw_io_error(path_.string(), "stat");
+  if (!S_ISREG(status.st_mode)) {
+    throw InputError(fmt::format("{}: is not a regular file", path_.string()));
   }
-  const int code = errno;
-  ::close(descriptor_);
-  if (known) throw InputError(fmt::format("{}: is not a regular file", path_.string()));
-  errno = code;
-  throw_io_error(path_.string(), "stat");
-}
-
-InputFile::InputFile(InputFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      descriptor_(std::exchange(other.descriptor_, -1)),
-      bytes_(other.bytes_) {}
-
-InputFile::~InputFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  bytes_ = static_cast<std::uint64_t>(status.st_size);
 }
 
 void InputFile::read(std::uint64_t offset, std::span<std::uint8_t> out) const {
   while (!out.empty()) {
-    const auto got = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
+    const auto got =
+        ::pread(descriptor_.number(), out.data(), out.size(), static_cast<off_t>(offset));
     if (got < 0) {
       if (errno == EINTR) continue;
       throw_io_error(path_.string(), "read");

@@ -9,6 +9,8 @@
 #include <span>
 #include <string>
 
+#include "formats/file_descriptor.h"
+
 namespace gpt2::formats {
 
 /// Reads by position, so several threads may share one. Owns: the file descriptor. Move-only.
@@ -16,9 +18,6 @@ class InputFile {
  public:
   /// Throws: InputError if `path` is missing or no regular file; IoError.
   explicit InputFile(std::filesystem::path path);
-  InputFile(InputFile&& other) noexcept;
-  InputFile& operator=(InputFile&&) = delete;
-  ~InputFile();
 
   const std::filesystem::path& path() const { return path_; }
   /// Bytes that the file had when it was opened.
@@ -28,7 +27,7 @@ class InputFile {
 
  private:
   std::filesystem::path path_;
-  int descriptor_ = -1;
+  FileDescriptor descriptor_;
   std::uint64_t bytes_ = 0;
 };
 

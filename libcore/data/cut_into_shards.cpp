@@ -15,6 +15,7 @@
 
 #include "formats/durable_file.h"
 #include "formats/errors.h"
+#include "formats/temporary_path.h"
 #include "formats/token_shard.h"
 #include "formats/token_stream.h"
 
@@ -85,39 +86,6 @@ void make_folder(const fs::path& folder) {
   }
 }
 
-/// A folder beside the final names, held by one process and removed by the destructor.
-class StagingFolder {
- public:
-  explicit StagingFolder(fs::path path)
-      : path_((make_folder(path), std::move(path))), lock_(lock()) {
-    // What a killed run left behind. Its lock is gone, or this line would not be reached.
-    for (const auto& entry : fs::directory_iterator(path_)) {
-      if (entry.path().filename() != kLockName) fs::remove_all(entry.path());
-    }
-  }
-  StagingFolder(const StagingFolder&) = delete;
-  StagingFolder& operator=(const StagingFolder&) = delete;
-  ~StagingFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  static constexpr const char* kLockName = "lock";
-  formats::FileLock lock() const {
-    try {
-      return {path_ / kLockName, path_.string()};
-    } catch (...) {
-      std::error_code ignored;
-      fs::remove(path_, ignored);  // only if it is empty, so nobody else's
-      throw;
-    }
-  }
-  fs::path path_;
-  formats::FileLock lock_;
-};
-
 /// Renames, all or none: the destructor undoes those done unless keep() was called.
 class Renames {
  public:
@@ -182,8 +150,8 @@ class ShardCutter {
   ShardCutter(const ShardCut& cut, const formats::TokenShardHeader& base)
       : cut_(cut),
         base_(base),
-        out_dir_(cut.out_dir),
-        staging_(out_dir_ / (".tmp-" + cut.prefix)),
+        out_dir_((make_folder(cut.out_dir), cut.out_dir)),
+        staging_(out_dir_ / cut.prefix),
         replaced_(find_shards_of(cut.prefix, out_dir_)),
         splits_{{{"val", cut.val_tokens, cut.val_documents},
                  {"test", cut.test_tokens, cut.test_documents},
@@ -222,6 +190,7 @@ class ShardCutter {
 
   std::vector<CutShard> publish() {
     end_shard();
+    const auto lock = formats::lock_temporary_paths();  // an interruption waits for the last name
     const fs::path replaced_dir = staging_.path() / "replaced";
     make_folder(replaced_dir);
     Renames renames;
@@ -258,7 +227,7 @@ class ShardCutter {
   const ShardCut& cut_;
   const formats::TokenShardHeader base_;
   const fs::path out_dir_;
-  StagingFolder staging_;
+  formats::TemporaryDirectory staging_;
   std::vector<fs::path> replaced_;  // names in out_dir_
   std::array<Split, 3> splits_;
   std::size_t split_ = 0;

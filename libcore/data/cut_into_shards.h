@@ -36,8 +36,7 @@ struct ShardCutResult {
 /// exactly; one number runs over all files. Shards grow in the folder `.tmp-<prefix>` of out_dir
 /// and get their names when the stream has ended well, number 000000 last; after an error no name
 /// and no temporary file is left, and shards that `force` was to replace are there as before.
-/// `stream_name` names the stream in errors; `progress` hears of the tokens done, and may throw to
-/// stop.
+/// `stream_name` names the stream in errors; `progress` hears of the tokens done.
 /// Throws: UsageError (values that do not fit together, too little for val and test); ExistsError
 /// (shards of this prefix are there, or another process is writing them); FormatError (a damaged
 /// stream); InputError (an empty one); IoError.

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "formats/durable_file.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -10,11 +12,15 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <optional>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "formats/errors.h"
+#include "formats/temporary_path.h"
 #include "tests/formats/format_fixture.h"
 
 namespace gpt2::formats {
@@ -316,6 +322,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_at_any_call_leaves_the_old_folder_whole) {
   const TemporaryFolder folder;
   std::size_t calls = 0;
   {
+    write_old_folder(folder / "d");
     const Fault none(0, kNone, 0);
     write_new_folder(folder / "d");
     calls = none.calls().size();
@@ -354,6 +361,26 @@ BOOST_AUTO_TEST_CASE(a_file_of_that_name_is_kept) {
   BOOST_CHECK_THROW(DurableDirectory("/"), UsageError);
 }
 
+BOOST_AUTO_TEST_CASE(a_second_builder_of_the_same_folder_is_refused) {
+  const TemporaryFolder folder;
+  DurableDirectory first(folder / "d");
+  write_file(first.temporary_path() / "a", kNew);
+  BOOST_TEST(contains(error_of<ExistsError>([&] { DurableDirectory(folder / "d"); }),
+                      "is being written by another process"));
+  first.commit();
+  BOOST_TEST(read_file(folder / "d/a") == kNew);
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_that_another_process_is_replacing_is_kept) {
+  const TemporaryFolder folder;
+  write_old_folder(folder / "d");
+  DurableDirectory second(folder / "d");
+  const FileDescriptor other(::open((folder / "d").c_str(), O_RDONLY | O_DIRECTORY));
+  BOOST_TEST_REQUIRE(::flock(other.number(), LOCK_EX | LOCK_NB) == 0);
+  BOOST_CHECK_THROW(second.commit(), ExistsError);
+  BOOST_TEST(is_old_folder(folder / "d"));
+}
+
 BOOST_AUTO_TEST_CASE(a_symbolic_link_is_replaced_in_one_step) {
   const TemporaryFolder folder;
   replace_symlink(folder / "latest", "step_1");
@@ -365,6 +392,41 @@ BOOST_AUTO_TEST_CASE(a_symbolic_link_is_replaced_in_one_step) {
     BOOST_TEST(fs::read_symlink(folder / "latest") == "step_2");
   }
   BOOST_TEST(names_in(folder.path()) == std::vector<std::string>{"latest"});
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(temporary_path)
+
+BOOST_AUTO_TEST_CASE(what_is_unfinished_is_removed_and_nothing_else) {
+  const TemporaryFolder folder;
+  write_file(folder / ".tmp-of another process", kOld);
+  DurableFile done(folder / "done");
+  done.commit();
+  {
+    DurableFile half(folder / "half"), moved(std::move(half));
+    moved.write(kNew);
+    TemporaryDirectory staging(folder / "staging");
+    write_file(staging.path() / "deep/file", kNew);
+    DurableDirectory building(folder / "building");
+    DurableFile inner(building.temporary_path() / "file");
+    remove_temporary_paths();
+    BOOST_TEST(
+        names_in(folder.path()) == (std::vector<std::string>{".tmp-of another process", "done"}),
+        boost::test_tools::per_element());
+  }
+  BOOST_TEST(names_in(folder.path()).size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(none_can_be_made_while_the_lock_is_held) {
+  const TemporaryFolder folder;
+  auto lock = remove_temporary_paths();
+  std::thread writer([&] { write_new(folder / "file"); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  BOOST_TEST(names_in(folder.path()).empty());
+  lock.unlock();
+  writer.join();
+  BOOST_TEST(names_in(folder.path()) == std::vector<std::string>{"file"});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -16,12 +16,14 @@
 #include <iostream>
 #include <map>
 #include <new>
+#include <optional>
 #include <stdexcept>
 
 #include "formats/errors.h"
 #include "tools/cli/config_file.h"
 #include "tools/cli/console.h"
 #include "tools/cli/help_text.h"
+#include "tools/cli/interruption.h"
 #include "tools/cli/option_table.h"
 
 namespace gpt2::cli {
@@ -488,6 +490,8 @@ void Tool::answer(std::vector<std::string> arguments, const std::function<void()
   set_positional(typed.positional, table, named == nullptr ? names : Words{});
   if (settings.print_config) return print(config_text(table, data_->name));
   require(table);
+  std::optional<Interruption> interruption;
+  if (!handles_signals_) interruption.emplace();
   (list.empty() ? action : table.action)();
 }
 

@@ -69,6 +69,9 @@ class Tool : public Command {
   /// A command of the tool ("decode"); `is_default`: taken when no command is named.
   Command& command(std::string_view name, std::string_view summary, std::function<void()> action,
                    bool is_default = false);
+  /// The action handles signals itself; without this call SIGINT, SIGTERM and SIGHUP remove
+  /// unfinished files and end the process.
+  void handles_signals() { handles_signals_ = true; }
   /// Parses, runs `action` (or the command's) and gives the exit code of DESIGN 4; prints "tool:
   /// message" on stderr; checks that stdout took everything (74). Also -h -V -q -v, --config,
   /// --print-config, --progress.
@@ -78,6 +81,7 @@ class Tool : public Command {
   void answer(std::vector<std::string> arguments, const std::function<void()>& action);
   struct Commands;
   std::unique_ptr<Commands> commands_;
+  bool handles_signals_ = false;
 };
 
 /// Verbosity, as -q and -v set it: -1, 0, 1 ...

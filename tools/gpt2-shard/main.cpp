@@ -2,11 +2,8 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // gpt2-shard: a token stream to shards and back, and a look into shards.
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 
-#include <array>
-#include <csignal>
 #include <iostream>
 
 #include "formats/errors.h"
@@ -18,40 +15,6 @@
 
 namespace gpt2::shard {
 namespace {
-
-/// SIGINT and SIGTERM while it lives: remembered first, so that temporary files go, then obeyed. A
-/// signal may come just before a read begins to wait: an alarm each second ends that read too.
-class Interruption {
- public:
-  Interruption() {
-    for (std::size_t i = 0; i < kSignals.size(); ++i) {
-      struct sigaction action = {};
-      action.sa_handler = [](int number) {  // no SA_RESTART: a read ends
-        if (number != SIGALRM) received_ = number;
-        ::alarm(1);
-      };
-      ::sigaction(kSignals[i], nullptr, &before_[i]);
-      if (before_[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
-    }
-  }
-  Interruption(const Interruption&) = delete;
-  Interruption& operator=(const Interruption&) = delete;
-  ~Interruption() {
-    ::alarm(0);
-    for (std::size_t i = 0; i < kSignals.size(); ++i) {
-      ::sigaction(kSignals[i], &before_[i], nullptr);
-    }
-    if (received_ != 0) ::raise(received_);
-  }
-  static void throw_if_received() {
-    if (received_ != 0) throw formats::StoppedError("stopped by a signal");
-  }
-
- private:
-  static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGALRM};
-  static inline volatile std::sig_atomic_t received_ = 0;
-  std::array<struct sigaction, kSignals.size()> before_{};
-};
 
 class WriteCommand {
  public:
@@ -84,13 +47,10 @@ class WriteCommand {
     if (::isatty(STDIN_FILENO) != 0) {
       throw formats::UsageError("standard input is a terminal; pipe gpt2-tokenize into gpt2-shard");
     }
-    const Interruption interruption;
     cli::ProgressLine progress("sharding", "tokens", 0);
     const auto result =
-        data::cut_into_shards(std::cin, "standard input", cut_, [&](std::uint64_t token_count) {
-          Interruption::throw_if_received();
-          progress.update(token_count);
-        });
+        data::cut_into_shards(std::cin, "standard input", cut_,
+                              [&](std::uint64_t token_count) { progress.update(token_count); });
     progress.clear();
     if (cli::verbosity() > 0) {
       cli::notice(fmt::format("{} shards, {} tokens, {} documents in {}", result.shards.size(),

@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   tool.example("gpt2-train --train 'a_train_*.bin' --val 'a_val_*.bin' --vocab vocab --out run");
   tool.example("gpt2-train --out run --resume latest");
   declare_options(tool, config);
+  tool.handles_signals();
   return tool.run(argc, argv, [&] {
     tools::catch_stop_signals(/*announce=*/cli::verbosity() >= 0);
     tools::TrainingStatus status;
