@@ -5,7 +5,7 @@
 // Vp = V padded, K inputs and M outputs of a product. Weights keep Hugging Face's orientation [in,
 // out]. All work is queued on the device's stream. Gradients of parameters are added to (+=);
 // gradients of activations are written (=). No result depends on the number of threads. A twin
-// throws UsageError for a type it does not have.
+// throws UsageError for a type it does not have. kernels_timed.h wraps a twin to time it.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,16 @@
 namespace gpt2::kernels {
 
 using device::TensorView;
+
+/// What an operation costs at the least: the yardstick of profiles and timings.
+struct Work {
+  std::int64_t operations = 0;  // multiplications and additions of its products, no others
+  std::int64_t bytes = 0;       // each element that it needs read once, each that it makes written
+};
+/// Bytes of `elements` of a tensor; none when it is not given.
+inline std::int64_t bytes_of(const TensorView& tensor, std::int64_t elements) {
+  return tensor ? elements * static_cast<std::int64_t>(device::bytes_of(tensor.type)) : 0;
+}
 
 /// Dropout by counter: element e of row b's sequence is kept when its word >= p x 2^32, and scaled
 /// by 1 / (1 - p). probability 0 turns it off. Element: t x C + c; in attention (h x T + query) x T
@@ -34,18 +44,26 @@ struct EmbeddingForward {
   std::int64_t B, T, C;
   std::int64_t first_position = 0;  // of column 0 (decoding)
   Dropout dropout;
+  Work work() const {
+    return {.bytes = bytes_of(wte, B * T * C) + bytes_of(wpe, T * C) + bytes_of(x, B * T * C)};
+  }
 };
 struct EmbeddingBackward {
   TensorView tokens, dx;  // (B, T) i32, (B, T, C)
   TensorView dwte, dwpe;  // (Vp, C), (P, C), added to
   std::int64_t B, T, C;
   Dropout dropout;
+  Work work() const {
+    return {.bytes =
+                bytes_of(dx, B * T * C) + 2 * (bytes_of(dwte, B * T * C) + bytes_of(dwpe, T * C))};
+  }
 };
 struct LayerNormForward {
   TensorView x, weight, bias, y;  // (N, C), (C), (C), (N, C); y may be x
   TensorView mean, rstd;          // (N) float
   std::int64_t N, C;
   float epsilon = 1e-5F;
+  Work work() const { return {.bytes = bytes_of(x, N * C) + bytes_of(y, N * C)}; }
 };
 /// sum = residual + dropout(branch); y = layernorm(sum).
 struct ResidualLayerNormForward {
@@ -55,36 +73,58 @@ struct ResidualLayerNormForward {
   std::int64_t B, T, C;              // N = B x T
   float epsilon = 1e-5F;
   Dropout dropout;
+  Work work() const {
+    return {.bytes = bytes_of(residual, B * T * C) + bytes_of(branch, B * T * C) +
+                     bytes_of(sum, B * T * C) + bytes_of(y, B * T * C)};
+  }
 };
 struct LayerNormBackward {
   TensorView dy, x, weight, mean, rstd;  // (N, C), (N, C), (C), (N), (N)
   TensorView dresidual;                  // (N, C): the gradient of x is added to it
   TensorView dweight, dbias;             // (C), added to
   std::int64_t N, C;
+  Work work() const {
+    return {.bytes = bytes_of(dy, N * C) + bytes_of(x, N * C) + 2 * bytes_of(dresidual, N * C)};
+  }
 };
 /// dx = dy x mask / (1 - p): the gradient of a branch whose forward used `dropout`. dx may be dy.
 struct DropoutBackward {
   TensorView dy, dx;  // (B, T, C)
   std::int64_t B, T, C;
   Dropout dropout;
+  Work work() const { return {.bytes = bytes_of(dy, B * T * C) + bytes_of(dx, B * T * C)}; }
 };
 /// y = x weight + bias; with gelu: pre_activation = that, y = gelu(pre_activation), the tanh form.
 struct MatmulForward {
   TensorView x, weight, bias, y;  // (N, K), (K, M), (M) or empty, (N, M)
   TensorView pre_activation;  // (N, M); given: y is gelu of it. May be y when no backward follows.
   std::int64_t N, K, M;
+  Work work() const {
+    return {.operations = 2 * N * K * M,
+            .bytes = bytes_of(x, N * K) + bytes_of(weight, K * M) + bytes_of(y, N * M) +
+                     bytes_of(pre_activation, N * M)};
+  }
 };
 /// dx = dy weight^T; with pre_activation: times gelu'(pre_activation).
 struct MatmulBackwardInput {
   TensorView dy, weight, dx;  // (N, M), (K, M), (N, K)
   TensorView pre_activation;  // (N, K) or empty
   std::int64_t N, K, M;
+  Work work() const {
+    return {.operations = 2 * N * K * M,
+            .bytes = bytes_of(dy, N * M) + bytes_of(weight, K * M) + bytes_of(dx, N * K) +
+                     bytes_of(pre_activation, N * K)};
+  }
 };
 /// dweight += x^T dy; dbias += column sums of dy.
 struct MatmulBackwardWeight {
   TensorView x, dy;           // (N, K), (N, M)
   TensorView dweight, dbias;  // (K, M), (M) or empty
   std::int64_t N, K, M;
+  Work work() const {
+    return {.operations = 2 * N * K * M,
+            .bytes = bytes_of(x, N * K) + bytes_of(dy, N * M) + 2 * bytes_of(dweight, K * M)};
+  }
 };
 /// Causal attention on packed QKV, scale 1 / sqrt(D). Never holds T x T for more than one tile.
 struct AttentionForward {
@@ -92,12 +132,23 @@ struct AttentionForward {
   TensorView lse;       // (B, H, T) float: log-sum-exp of each row's scaled scores
   std::int64_t B, T, C, H;
   Dropout dropout;  // on the probabilities
+  /// Two products over the pairs of positions that see each other.
+  Work work() const {
+    return {.operations = 2 * B * C * T * (T + 1),
+            .bytes = bytes_of(qkv, 3 * B * T * C) + bytes_of(out, B * T * C)};
+  }
 };
 struct AttentionBackward {
   TensorView qkv, out, lse, dout;  // as forward; (B, T, C)
   TensorView dqkv;                 // (B, T, 3C)
   std::int64_t B, T, C, H;
   Dropout dropout;
+  /// Five products: the scores are computed once more.
+  Work work() const {
+    return {.operations = 5 * B * C * T * (T + 1),
+            .bytes = bytes_of(qkv, 3 * B * T * C) + bytes_of(out, B * T * C) +
+                     bytes_of(dout, B * T * C) + bytes_of(dqkv, 3 * B * T * C)};
+  }
 };
 /// Decoding: puts the new positions' K and V into the caches, then attends over all positions so
 /// far.
@@ -105,16 +156,31 @@ struct AttentionCached {
   TensorView qkv, out;                // (B, n, 3C), (B, n, C): n new positions
   TensorView key_cache, value_cache;  // (B, H, capacity, D)
   std::int64_t B, new_positions, C, H, capacity, first_position;
+  Work work() const {
+    const auto last = first_position + new_positions;
+    const auto pairs = (last * (last + 1) - first_position * (first_position + 1)) / 2;
+    return {.operations = 4 * B * C * pairs,
+            .bytes = bytes_of(qkv, 3 * B * new_positions * C) +
+                     bytes_of(out, B * new_positions * C) + bytes_of(key_cache, B * last * C) +
+                     bytes_of(value_cache, B * last * C)};
+  }
 };
 /// logits = x wte^T over the first V rows of wte.
 struct HeadForward {
   TensorView x, wte, logits;  // (N, C), (Vp, C), (N, V)
   std::int64_t N, C, V;
+  Work work() const {
+    return {.operations = 2 * N * C * V,
+            .bytes = bytes_of(x, N * C) + bytes_of(wte, V * C) + bytes_of(logits, N * V)};
+  }
 };
 /// losses[n] = -log softmax(x wte^T)[target]; 0 where target < 0. Logits are never stored whole.
 struct ClassifierForward {
   TensorView x, wte, targets, losses;  // (N, C), (Vp, C), (N) i32, (N) float
   std::int64_t N, C, V;
+  Work work() const {
+    return {.operations = 2 * N * C * V, .bytes = bytes_of(x, N * C) + bytes_of(wte, V * C)};
+  }
 };
 /// The same with gradients of scale x sum(losses): dx written, dwte added to.
 struct ClassifierForwardBackward {
@@ -122,6 +188,11 @@ struct ClassifierForwardBackward {
   TensorView dx, dwte;                 // (N, C), (Vp, C)
   std::int64_t N, C, V;
   float scale = 1;
+  Work work() const {
+    return {.operations = 6 * N * C * V,
+            .bytes = bytes_of(x, N * C) + bytes_of(wte, V * C) + bytes_of(dx, N * C) +
+                     2 * bytes_of(dwte, V * C)};
+  }
 };
 /// m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr (m/(1-b1^step) / (sqrt(v/(1-b2^step)) + eps)
 /// + wd p), with g = gradient x gradient_scale.
@@ -129,6 +200,12 @@ struct AdamWUpdate {
   TensorView parameter, gradient, exp_avg, exp_avg_sq;  // same number of elements
   float learning_rate, beta1, beta2, epsilon, weight_decay, gradient_scale;
   std::int64_t step;  // 1 at the first update
+  Work work() const {
+    const auto count = parameter.element_count();
+    return {.bytes = 2 * (bytes_of(parameter, count) + bytes_of(exp_avg, count) +
+                          bytes_of(exp_avg_sq, count)) +
+                     bytes_of(gradient, count)};
+  }
 };
 
 /// The operations. Docstrings of the structures above give the formulas.
