@@ -35,7 +35,7 @@ train:
 
 test:
 	@scripts/setup_debian.sh test
-	$(CONFIGURE) -DGPT2_BUILD_TESTS=ON
+	$(CONFIGURE) -DGPT2_BUILD_TESTS=ON -DGPT2_WITH_FETCH=ON
 	$(BUILD_ALL)
 	ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure -LE oracle
 

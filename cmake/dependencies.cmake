@@ -21,6 +21,19 @@ add_library(gpt2::dnnl INTERFACE IMPORTED)
 target_include_directories(gpt2::dnnl INTERFACE ${DNNL_INCLUDE_DIR})
 target_link_libraries(gpt2::dnnl INTERFACE ${DNNL_LIBRARY})
 
+# gpt2-fetch alone needs these, and everything else can be built and used without it.
+find_package(CURL 7.85 QUIET)
+pkg_check_modules(libzip QUIET IMPORTED_TARGET libzip)
+set(fetch_possible OFF)
+if(CURL_FOUND AND libzip_FOUND)
+  set(fetch_possible ON)
+endif()
+option(GPT2_WITH_FETCH "gpt2-fetch (needs libcurl and libzip)" ${fetch_possible})
+if(GPT2_WITH_FETCH)
+  find_package(CURL 7.85 REQUIRED)
+  pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+endif()
+
 # Ranks and GPUs: found and said here; the parts that use them are not in this version yet.
 find_package(MPI QUIET COMPONENTS CXX)
 option(GPT2_WITH_MPI "Ranks over MPI" ${MPI_CXX_FOUND})
@@ -37,6 +50,6 @@ if(GPT2_WITH_CUDA)
   find_package(CUDAToolkit REQUIRED)
 endif()
 
-foreach(name GPT2_WITH_CUDA GPT2_WITH_MPI GPT2_WERROR GPT2_SANITIZE GPT2_BUILD_TESTS GPT2_BUILD_FUZZERS)
+foreach(name GPT2_WITH_FETCH GPT2_WITH_CUDA GPT2_WITH_MPI GPT2_WERROR GPT2_SANITIZE GPT2_BUILD_TESTS GPT2_BUILD_FUZZERS)
   message(STATUS "${name}: ${${name}}")
 endforeach()

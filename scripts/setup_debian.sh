@@ -8,7 +8,8 @@ set -eu
 build="g++ make cmake ninja-build pkg-config libcli11-dev libfmt-dev libyaml-cpp-dev libsimdjson-dev
   libssl-dev libdnnl-dev libhwy-dev zlib1g-dev libzstd-dev libsnappy-dev liblz4-dev"
 demo="$build bible-kjv zstd"
-test="$demo libboost-test-dev procps"
+fetch="libcurl4-openssl-dev libzip-dev ca-certificates"
+test="$demo $fetch libboost-test-dev procps"
 oracle="$test python3 python3-venv"
 fuzz="$build clang libclang-rt-dev libomp-dev"
 
@@ -17,10 +18,11 @@ for set_name in "$@"; do
   case $set_name in
     build) packages="$packages $build" ;;
     demo) packages="$packages $demo" ;;
+    fetch) packages="$packages $build $fetch" ;;
     test) packages="$packages $test" ;;
     oracle) packages="$packages $oracle" ;;
     fuzz) packages="$packages $fuzz" ;;
-    *) echo "setup_debian.sh: unknown set $set_name; known: build demo test oracle fuzz" >&2; exit 64 ;;
+    *) echo "setup_debian.sh: unknown set $set_name; known: build demo fetch test oracle fuzz" >&2; exit 64 ;;
   esac
 done
 
