@@ -49,32 +49,27 @@ struct Vocabulary {
   formats::TokenizerFiles files;
 };
 
-std::optional<Vocabulary> find_vocabulary(const HfExport& request) {
-  const fs::path& directory = request.vocab.empty() ? request.source : request.vocab;
+std::optional<Vocabulary> find_vocabulary(const HfExport& request,
+                                          const model::ModelDirectory& source) {
+  const fs::path& directory = request.vocab.empty() ? source.path : request.vocab;
   if (request.vocab.empty() && !formats::has_tokenizer_files(directory)) return std::nullopt;
   return Vocabulary{directory, formats::load_tokenizer_files(directory)};
 }
 
-std::optional<formats::CheckpointManifest> find_manifest(const fs::path& source) {
-  if (!fs::exists(source / formats::kCheckpointManifestName)) return std::nullopt;
-  return formats::load_checkpoint_manifest(source);
-}
-
 void check_vocabulary(const Vocabulary& vocabulary, const model::Gpt2Config& config,
-                      const std::optional<formats::CheckpointManifest>& manifest,
-                      const fs::path& source) {
+                      const model::ModelDirectory& source) {
   if (vocabulary.files.vocab_size() > config.vocab_size) {
     throw formats::ContradictionError(
         fmt::format("{}: has {} tokens, but the model in {} only {}; name its own with --vocab",
-                    vocabulary.directory.string(), vocabulary.files.vocab_size(), source.string(),
-                    config.vocab_size));
+                    vocabulary.directory.string(), vocabulary.files.vocab_size(),
+                    source.path.string(), config.vocab_size));
   }
   const auto fingerprint = formats::tokenizer_fingerprint(vocabulary.files);
-  if (manifest && !formats::may_match(manifest->tokenizer, fingerprint)) {
+  if (source.manifest && !formats::may_match(source.manifest->tokenizer, fingerprint)) {
     throw formats::ContradictionError(
         fmt::format("{}: is not the vocabulary that {} was trained with: fingerprint {}, not {}",
-                    vocabulary.directory.string(), source.string(), formats::to_hex(fingerprint),
-                    formats::to_hex(manifest->tokenizer)));
+                    vocabulary.directory.string(), source.path.string(),
+                    formats::to_hex(fingerprint), formats::to_hex(source.manifest->tokenizer)));
   }
 }
 
@@ -100,14 +95,18 @@ std::vector<std::string> exported_names(const fs::path& directory) {
   return names;
 }
 
+std::optional<std::uint64_t> step_of(const model::ModelDirectory& source) {
+  return source.manifest ? std::optional(source.manifest->step) : std::nullopt;
+}
+
 /// Text of export.json: equal for the same source, options and exported bytes.
 class ExportRecord {
  public:
-  ExportRecord(const HfExport& request, const std::optional<formats::CheckpointManifest>& manifest,
+  ExportRecord(const HfExport& request, const model::ModelDirectory& source,
                const std::optional<Vocabulary>& vocabulary)
-      : source_files_(describe(request.source, model_file_names(request.source))),
+      : source_files_(describe(source.path, model_file_names(source.path))),
         dtype_(name_of(request.type)),
-        step_(manifest ? std::optional(manifest->step) : std::nullopt),
+        step_(step_of(source)),
         tokenizer_(vocabulary ? formats::to_hex(formats::tokenizer_fingerprint(vocabulary->files))
                               : "") {}
 
@@ -193,24 +192,24 @@ fs::path prepare_destination(const fs::path& out) {
 }  // namespace
 
 HfExportResult export_hf(const HfExport& request) {
-  const auto config = model::load_config(request.source);
-  const auto manifest = find_manifest(request.source);
-  const auto vocabulary = find_vocabulary(request);
-  if (vocabulary) check_vocabulary(*vocabulary, config, manifest, request.source);
-  HfExportResult result{.step = manifest ? std::optional(manifest->step) : std::nullopt,
-                        .has_vocabulary = vocabulary.has_value()};
+  HfExportResult result;
+  const auto source = model::open_model_directory(request.source, result.notices);
+  const auto config = model::load_config(source.path);
+  const auto vocabulary = find_vocabulary(request, source);
+  if (vocabulary) check_vocabulary(*vocabulary, config, source);
+  result.source = source.path;
+  result.step = step_of(source);
+  result.has_vocabulary = vocabulary.has_value();
 
   const fs::path out = prepare_destination(request.out);
-  const formats::FileLock lock(out.parent_path() / ("." + out.filename().string() + ".lock"),
-                               out.string());
   check_replaceable(out);
-  const ExportRecord record(request, manifest, vocabulary);
+  const ExportRecord record(request, source, vocabulary);
   if (!request.force && holds(out, record)) return result;
 
   const auto device = device::open_device("cpu", 0);
   const auto kernels = kernels::open_kernels(*device);
   model::Gpt2 model(*device, *kernels, config);
-  model::load_weights(request.source, model);
+  model::load_weights(source, model);
   formats::DurableDirectory directory(out);
   const fs::path& building = directory.temporary_path();
   model::save_model(building, model, request.type);

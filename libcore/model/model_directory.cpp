@@ -167,22 +167,6 @@ std::uint64_t step_of(const fs::path& checkpoint) {
   }
 }
 
-fs::path newest_good_checkpoint(const fs::path& run, std::string* notice) {
-  std::string damaged;
-  for (const auto& checkpoint : list_checkpoints(run)) {
-    try {
-      formats::verify_checkpoint(checkpoint, formats::load_checkpoint_manifest(checkpoint));
-      if (notice != nullptr) *notice = damaged;
-      return checkpoint;
-    } catch (const formats::Error& error) {
-      damaged += fmt::format("{}skipped the damaged checkpoint {}: {}", damaged.empty() ? "" : "; ",
-                             checkpoint.string(), error.what());
-    }
-  }
-  throw InputError(fmt::format("{}: the run folder has no good checkpoint in {}{}{}", run.string(),
-                               kCheckpointsName, damaged.empty() ? "" : ": ", damaged));
-}
-
 struct WeightTypeName {
   const char *safetensors, *config;
 };
@@ -238,29 +222,51 @@ std::vector<fs::path> list_checkpoints(const fs::path& run) {
   return checkpoints;
 }
 
-fs::path resolve_model_directory(const fs::path& given, std::string* notice) {
-  if (notice != nullptr) notice->clear();
+ModelDirectory open_checkpoint(const fs::path& directory) {
+  auto manifest = formats::load_checkpoint_manifest(directory);
+  formats::verify_checkpoint(directory, manifest);
+  return {directory, std::move(manifest)};
+}
+
+std::optional<ModelDirectory> newest_checkpoint(const fs::path& run,
+                                                std::vector<std::string>& notices) {
+  const auto directories = list_checkpoints(run);
+  std::string newest_problem;
+  for (const auto& directory : directories) {
+    try {
+      return open_checkpoint(directory);
+    } catch (const formats::Error& error) {
+      if (newest_problem.empty()) newest_problem = error.what();
+      notices.push_back(fmt::format("{}; the checkpoint before it is tried", error.what()));
+    }
+  }
+  if (directories.empty()) return {};
+  throw InputError(fmt::format("{}: none of its {} checkpoints is whole ({})", run.string(),
+                               directories.size(), newest_problem));
+}
+
+ModelDirectory open_model_directory(const fs::path& given, std::vector<std::string>& notices) {
   if (!is_folder(given)) {
     throw InputError(
         fmt::format("{}: there is no such folder; give a checkpoint, a Hugging Face GPT-2 "
                     "directory or a run folder",
                     given.string()));
   }
-  if (is_there(given / kConfigName) || is_there(given / formats::kCheckpointManifestName)) {
-    return given;
+  if (is_there(given / formats::kCheckpointManifestName)) return open_checkpoint(given);
+  if (is_there(given / kConfigName)) return {given, std::nullopt};
+  if (is_folder(given / kCheckpointsName)) {
+    if (auto newest = newest_checkpoint(given, notices)) return *std::move(newest);
+    throw InputError(fmt::format("{}: the run folder has no checkpoint in {}/", given.string(),
+                                 kCheckpointsName));
   }
-  if (is_folder(given / kCheckpointsName)) return newest_good_checkpoint(given, notice);
   throw InputError(fmt::format(
       "{}: is no model: it has neither {} (a checkpoint or a Hugging Face GPT-2 directory) nor {}/ "
       "(a run folder)",
       given.string(), kConfigName, kCheckpointsName));
 }
 
-void load_weights(const fs::path& directory, Gpt2& model) {
-  if (is_there(directory / formats::kCheckpointManifestName)) {
-    formats::verify_checkpoint(directory, formats::load_checkpoint_manifest(directory));
-  }
-  const StoredTensors stored(directory);
+void load_weights(const ModelDirectory& directory, Gpt2& model) {
+  const StoredTensors stored(directory.path);
   std::map<const Parameter*, StoredTensor> by_parameter;
   std::optional<StoredTensor> head;
   std::vector<std::string> unexpected, missing;
@@ -289,12 +295,12 @@ void load_weights(const fs::path& directory, Gpt2& model) {
   }
   if (!missing.empty()) {
     throw InputError(
-        fmt::format("{}: the weights lack {}", directory.string(), list_names(missing)));
+        fmt::format("{}: the weights lack {}", directory.path.string(), list_names(missing)));
   }
   if (!unexpected.empty()) {
     throw InputError(
         fmt::format("{}: the weights hold {}, which a GPT-2 of this shape does not have",
-                    directory.string(), list_names(unexpected)));
+                    directory.path.string(), list_names(unexpected)));
   }
   for (const auto& parameter : model.table().parameters()) {
     const auto& tensor = by_parameter.at(&parameter);

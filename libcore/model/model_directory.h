@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,20 +16,33 @@
 
 namespace gpt2::model {
 
-/// The directory that `given` means. A run folder gives its newest checkpoint that verifies (a
-/// damaged newer one is reported through `notice` if not null). Throws: InputError saying what was
-/// looked for.
-std::filesystem::path resolve_model_directory(const std::filesystem::path& given,
-                                              std::string* notice = nullptr);
+/// A folder with a model in it. With a manifest it is a checkpoint, and every file was compared
+/// with it: readers of a ModelDirectory need not look at a checksum again.
+struct ModelDirectory {
+  std::filesystem::path path;
+  std::optional<formats::CheckpointManifest> manifest;
+};
+
+/// The model that `given` means: the folder itself or, of a run folder, its newest checkpoint.
+/// `notices` is as newest_checkpoint's. Throws: InputError saying what was looked for or is
+/// damaged.
+ModelDirectory open_model_directory(const std::filesystem::path& given,
+                                    std::vector<std::string>& notices);
+/// One checkpoint, its manifest there and every file verified. Throws: InputError.
+ModelDirectory open_checkpoint(const std::filesystem::path& directory);
+/// The newest checkpoint of a run that verifies; `notices` gets a sentence for each newer one that
+/// does not. Empty if the run has no checkpoint. Throws: InputError when it has some and none is
+/// good.
+std::optional<ModelDirectory> newest_checkpoint(const std::filesystem::path& run,
+                                                std::vector<std::string>& notices);
 /// Checkpoints of a run folder, newest step first (names step_*, epoch_*, final), not yet verified;
 /// none if it has none. Throws: InputError if the folder cannot be read.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& run);
 
 /// Fills the model's parameters from model.safetensors or its index: names with or without
 /// "transformer.", mask buffers ignored, lm_head only if equal to wte, F32/BF16/F16, padded wte
-/// rows cut. A directory with checkpoint.json is verified first. Throws: InputError naming the
-/// tensor.
-void load_weights(const std::filesystem::path& directory, Gpt2& model);
+/// rows cut. Throws: InputError naming the tensor.
+void load_weights(const ModelDirectory& directory, Gpt2& model);
 
 enum class WeightType { kF32, kBF16, kF16 };
 /// Writes config.json, generation_config.json and model.safetensors (fp32 master weights unless

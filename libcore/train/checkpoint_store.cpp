@@ -13,7 +13,6 @@
 #include "formats/durable_file.h"
 #include "formats/errors.h"
 #include "formats/safetensors.h"
-#include "libcore/model/model_directory.h"
 
 namespace gpt2::train {
 namespace {
@@ -66,8 +65,8 @@ void save_moments(const fs::path& directory, const model::Gpt2& model,
 /// Puts moments together from the ranges that the manifest lists, however many files hold them.
 class MomentReader {
  public:
-  explicit MomentReader(const FoundCheckpoint& checkpoint) : directory_(checkpoint.directory) {
-    for (const auto& tensor : checkpoint.manifest.tensors) ranges_[tensor.name].push_back(&tensor);
+  explicit MomentReader(const model::ModelDirectory& checkpoint) : directory_(checkpoint.path) {
+    for (const auto& tensor : checkpoint.manifest->tensors) ranges_[tensor.name].push_back(&tensor);
     for (auto& [name, ranges] : ranges_) {
       std::ranges::sort(ranges, {}, [](const auto* range) { return range->first_element; });
     }
@@ -167,30 +166,9 @@ std::uint64_t state_count(const formats::CheckpointManifest& manifest, const std
   return static_cast<std::uint64_t>(found->second);
 }
 
-FoundCheckpoint open_checkpoint(const fs::path& directory) {
-  FoundCheckpoint found{directory, formats::load_checkpoint_manifest(directory)};
-  formats::verify_checkpoint(directory, found.manifest);
-  return found;
-}
-
-std::optional<FoundCheckpoint> newest_checkpoint(const fs::path& run,
-                                                 std::vector<std::string>& notices) {
-  const auto directories = model::list_checkpoints(run);
-  for (const auto& directory : directories) {
-    try {
-      return open_checkpoint(directory);
-    } catch (const formats::Error& error) {
-      notices.push_back(fmt::format("{}; the checkpoint before it is tried", error.what()));
-    }
-  }
-  if (directories.empty()) return {};
-  throw InputError(fmt::format("{}: none of its {} checkpoints is whole ({})", run.string(),
-                               directories.size(), notices.back()));
-}
-
-void restore_checkpoint(const FoundCheckpoint& checkpoint, model::Gpt2& model,
+void restore_checkpoint(const model::ModelDirectory& checkpoint, model::Gpt2& model,
                         optim::AdamW& optimizer) {
-  model::load_weights(checkpoint.directory, model);
+  model::load_weights(checkpoint, model);
   MomentReader moments(checkpoint);
   std::vector<float> mean, square;
   for (const auto& parameter : model.table().parameters()) {
@@ -201,7 +179,7 @@ void restore_checkpoint(const FoundCheckpoint& checkpoint, model::Gpt2& model,
     optimizer.load_moments(parameter, mean, square);
   }
   optimizer.set_step_count(static_cast<std::int64_t>(
-      state_count(checkpoint.manifest, kUpdatesKey, checkpoint.directory.string())));
+      state_count(*checkpoint.manifest, kUpdatesKey, checkpoint.path.string())));
 }
 
 }  // namespace gpt2::train

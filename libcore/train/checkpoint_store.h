@@ -6,13 +6,12 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "formats/checkpoint.h"
 #include "formats/tokenizer_files.h"
 #include "libcore/model/gpt2.h"
+#include "libcore/model/model_directory.h"
 #include "libcore/optim/adamw.h"
 
 namespace gpt2::train {
@@ -28,25 +27,13 @@ void save_checkpoint(const std::filesystem::path& directory, formats::Checkpoint
 /// has none). Throws: InputError, IoError.
 void link_checkpoint(const std::filesystem::path& existing, const std::filesystem::path& directory);
 
-struct FoundCheckpoint {
-  std::filesystem::path directory;
-  formats::CheckpointManifest manifest;
-};
 /// A count among the small numbers of a manifest. Throws: InputError naming `where` when it is
 /// missing or no count.
 std::uint64_t state_count(const formats::CheckpointManifest& manifest, const std::string& key,
                           const std::string& where);
-/// One checkpoint, every file verified. Throws: InputError.
-FoundCheckpoint open_checkpoint(const std::filesystem::path& directory);
-/// The newest checkpoint of a run that verifies; `notices` gets a sentence for each newer one that
-/// does not. Empty if the run has no checkpoint. Throws: InputError when it has some and none is
-/// good.
-std::optional<FoundCheckpoint> newest_checkpoint(const std::filesystem::path& run,
-                                                 std::vector<std::string>& notices);
-
-/// Weights, moments and the count of updates. Throws: InputError naming what is missing or does not
-/// fit.
-void restore_checkpoint(const FoundCheckpoint& checkpoint, model::Gpt2& model,
+/// Weights, moments and the count of updates of a checkpoint. Throws: InputError naming what is
+/// missing or does not fit.
+void restore_checkpoint(const model::ModelDirectory& checkpoint, model::Gpt2& model,
                         optim::AdamW& optimizer);
 
 }  // namespace gpt2::train

@@ -69,7 +69,7 @@ std::set<std::string> kinds_logged(const fs::path& run, std::uint64_t step) {
 
 bool is_good_checkpoint_of(const fs::path& directory, std::uint64_t step) {
   try {
-    return fs::exists(directory) && open_checkpoint(directory).manifest.step == step;
+    return fs::exists(directory) && model::open_checkpoint(directory).manifest->step == step;
   } catch (const formats::Error&) {
     return false;
   }

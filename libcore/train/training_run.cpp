@@ -45,16 +45,17 @@ void make_paths_absolute(TrainingConfig& config) {
   make_absolute(config.init_from);
 }
 
-std::string step_and_folder(const FoundCheckpoint& checkpoint) {
-  return fmt::format("step {} ({})", checkpoint.manifest.step, checkpoint.directory.string());
+std::string step_and_folder(const model::ModelDirectory& checkpoint) {
+  return fmt::format("step {} ({})", checkpoint.manifest->step, checkpoint.path.string());
 }
 
 /// --resume DIR: a checkpoint, or a run folder's newest good one.
-FoundCheckpoint named_checkpoint(const fs::path& directory, std::vector<std::string>& notices) {
+model::ModelDirectory named_checkpoint(const fs::path& directory,
+                                       std::vector<std::string>& notices) {
   if (fs::exists(directory / formats::kCheckpointManifestName))
-    return open_checkpoint(fs::canonical(directory));
+    return model::open_checkpoint(fs::canonical(directory));
   if (fs::is_directory(directory / "checkpoints")) {
-    if (auto found = newest_checkpoint(directory, notices)) return *std::move(found);
+    if (auto found = model::newest_checkpoint(directory, notices)) return *std::move(found);
   }
   throw InputError(
       fmt::format("{}: holds no checkpoint of gpt2-train; --init-from begins anew with the weights "
@@ -64,12 +65,12 @@ FoundCheckpoint named_checkpoint(const fs::path& directory, std::vector<std::str
 
 /// A run that goes back to an older checkpoint would leave newer ones of another course behind, and
 /// one that comes from another folder would mix with the run that is here.
-void refuse_mixed_runs(const RunFolder& folder, const FoundCheckpoint& chosen) {
-  const bool own = fs::equivalent(chosen.directory.parent_path(), folder.checkpoint_path(""));
+void refuse_mixed_runs(const RunFolder& folder, const model::ModelDirectory& chosen) {
+  const bool own = fs::equivalent(chosen.path.parent_path(), folder.checkpoint_path(""));
   if (!own && folder.holds_run()) {
     throw formats::ExistsError(
         fmt::format("{}: holds a run that {} is no part of; give another --out",
-                    folder.path().string(), chosen.directory.string()));
+                    folder.path().string(), chosen.path.string()));
   }
   for (const auto& directory : model::list_checkpoints(folder.path())) {
     std::uint64_t step = 0;
@@ -78,7 +79,7 @@ void refuse_mixed_runs(const RunFolder& folder, const FoundCheckpoint& chosen) {
     } catch (const formats::Error&) {
       continue;  // damaged: no run will go on from it
     }
-    if (step > chosen.manifest.step) {
+    if (step > chosen.manifest->step) {
       throw formats::ExistsError(
           fmt::format("{}: is newer than {}; give another --out, or remove what is newer",
                       directory.string(), step_and_folder(chosen)));
@@ -87,8 +88,9 @@ void refuse_mixed_runs(const RunFolder& folder, const FoundCheckpoint& chosen) {
 }
 
 /// The checkpoint to go on from; empty for a run that begins.
-std::optional<FoundCheckpoint> find_start(const TrainingConfig& asked, const RunFolder& folder,
-                                          std::vector<std::string>& notices) {
+std::optional<model::ModelDirectory> find_start(const TrainingConfig& asked,
+                                                const RunFolder& folder,
+                                                std::vector<std::string>& notices) {
   if (asked.resume.empty()) {
     if (folder.holds_run()) {
       throw formats::ExistsError(fmt::format(
@@ -102,7 +104,7 @@ std::optional<FoundCheckpoint> find_start(const TrainingConfig& asked, const Run
     refuse_mixed_runs(folder, chosen);
     return chosen;
   }
-  auto newest = newest_checkpoint(folder.path(), notices);
+  auto newest = model::newest_checkpoint(folder.path(), notices);
   if (!newest && asked.resume == "latest") {
     throw InputError(fmt::format(
         "{}: has no checkpoint to go on from; begin with --resume auto, or without it", asked.out));
@@ -265,9 +267,9 @@ void run_training(const TrainingConfig& asked_config, const std::set<std::string
   const auto resumed = find_start(asked, folder, notices);
   TrainingConfig config = asked, stored;
   if (resumed) {
-    auto texts = resumed->manifest.configuration;
+    auto texts = resumed->manifest->configuration;
     texts.erase(kValidationDataKey);
-    stored = decode_configuration(texts, resumed->directory.string());
+    stored = decode_configuration(texts, resumed->path.string());
     config = resume_configuration(stored, asked, given, notices);
   }
   if (config.train.empty())
@@ -277,18 +279,17 @@ void run_training(const TrainingConfig& asked_config, const std::set<std::string
   std::optional<data::ShardSet> val_set;
   if (!config.val.empty()) val_set.emplace(config.val);
 
-  fs::path model_directory;  // where the weights come from; empty: they begin at random
+  std::optional<model::ModelDirectory> source;  // of the weights; none: they begin at random
   if (resumed) {
-    model_directory = resumed->directory;
+    source = resumed;
   } else if (!config.init_from.empty()) {
-    std::string damaged;
-    model_directory = model::resolve_model_directory(config.init_from, &damaged);
-    if (!damaged.empty()) notices.push_back(damaged);
+    source = model::open_model_directory(config.init_from, notices);
   }
-  const auto tokenizer = find_tokenizer(config, given.contains("vocab"), model_directory);
-  auto shape = model_directory.empty() ? begin_shape(config, tokenizer, train_set)
-                                       : model::load_config(model_directory);
-  if (!resumed && !model_directory.empty()) check_asked_shape(config, given, shape);
+  const auto tokenizer =
+      find_tokenizer(config, given.contains("vocab"), source ? source->path : fs::path());
+  auto shape =
+      source ? model::load_config(source->path) : begin_shape(config, tokenizer, train_set);
+  if (!resumed && source) check_asked_shape(config, given, shape);
   check_vocabulary(shape, tokenizer, train_set, "the shards of --train");
   if (val_set) {
     check_vocabulary(shape, tokenizer, *val_set, "the shards of --val");
@@ -324,7 +325,7 @@ void run_training(const TrainingConfig& asked_config, const std::set<std::string
   manifest.configuration = encode_configuration(config);
   manifest.configuration[kValidationDataKey] =
       val_set ? describe_identity(val_set->identity()) : "";
-  if (resumed) check_resumed(config, stored, plan, resumed->manifest, manifest, notices);
+  if (resumed) check_resumed(config, stored, plan, *resumed->manifest, manifest, notices);
 
   const auto device = device::open_device(config.device, static_cast<int>(config.threads));
   const auto kernels = kernels::open_kernels(*device);
@@ -333,10 +334,10 @@ void run_training(const TrainingConfig& asked_config, const std::set<std::string
   TrainingProgress progress;
   if (resumed) {
     restore_checkpoint(*resumed, model, optimizer);
-    progress = TrainingProgress::load(resumed->manifest, resumed->directory.string());
+    progress = TrainingProgress::load(*resumed->manifest, resumed->path.string());
     notices.push_back(fmt::format("goes on from {}", step_and_folder(*resumed)));
-  } else if (!model_directory.empty()) {
-    model::load_weights(model_directory, model);
+  } else if (source) {
+    model::load_weights(*source, model);
   } else {
     model.initialise(config.seed);
   }
@@ -368,7 +369,7 @@ void run_training(const TrainingConfig& asked_config, const std::set<std::string
                    .manifest = std::move(manifest),
                    .observer = observer,
                    .stop_signal = stop_signal},
-                  progress, resumed ? resumed->directory : fs::path());
+                  progress, resumed ? resumed->path : fs::path());
   trainer.run();
 }
 

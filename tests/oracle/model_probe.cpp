@@ -41,7 +41,8 @@ struct Model {
       : device(device::open_device("cpu", 0)),
         kernels(kernels::open_kernels(*device)),
         gpt2(*device, *kernels, model::load_config(directory)) {
-    model::load_weights(directory, gpt2);
+    std::vector<std::string> notices;
+    model::load_weights(model::open_model_directory(directory, notices), gpt2);
   }
   std::unique_ptr<device::Device> device;
   std::unique_ptr<kernels::Kernels> kernels;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "formats/errors.h"
 #include "formats/tokenizer_files.h"
 #include "libcore/model/model_directory.h"
@@ -31,14 +33,15 @@ OpenedModel open_model(const ModelOptions& options) {
   }
   if (options.threads < 0) throw formats::UsageError("--threads must not be negative");
   OpenedModel opened;
-  std::string damaged;
-  opened.directory = model::resolve_model_directory(options.checkpoint, &damaged);
-  if (!damaged.empty()) notice(damaged);
+  std::vector<std::string> notices;
+  const auto directory = model::open_model_directory(options.checkpoint, notices);
+  for (const auto& sentence : notices) notice(sentence);
+  opened.directory = directory.path;
   const auto config = model::load_config(opened.directory);
   opened.device = device::open_device(options.device, options.threads);
   opened.kernels = kernels::open_kernels(*opened.device);
   opened.model = std::make_unique<model::Gpt2>(*opened.device, *opened.kernels, config);
-  model::load_weights(opened.directory, *opened.model);
+  model::load_weights(directory, *opened.model);
   return opened;
 }
 

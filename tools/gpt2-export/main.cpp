@@ -22,23 +22,21 @@ model::WeightType weight_type(const std::string& dtype) {
 }
 
 void run(const ExportOptions& options) {
-  std::string damaged;
-  const auto source = model::resolve_model_directory(options.checkpoint, &damaged);
-  if (!damaged.empty()) cli::notice(damaged);
-  const auto result = convert::export_hf({.source = source,
+  const auto result = convert::export_hf({.source = options.checkpoint,
                                           .out = options.out,
                                           .vocab = options.vocab,
                                           .type = weight_type(options.dtype),
                                           .force = options.force});
-  const auto name =
-      result.step ? fmt::format("{} (step {})", source.string(), *result.step) : source.string();
+  for (const auto& notice : result.notices) cli::notice(notice);
+  const auto source = result.source.string();
+  const auto name = result.step ? fmt::format("{} (step {})", source, *result.step) : source;
   if (!result.is_new) {
     cli::notice(fmt::format("{} holds {} already: nothing new", options.out, name));
     return;
   }
   if (!result.has_vocabulary) {
-    cli::notice(fmt::format("{} has no vocabulary, so {} has none; --vocab DIR adds one",
-                            source.string(), options.out));
+    cli::notice(fmt::format("{} has no vocabulary, so {} has none; --vocab DIR adds one", source,
+                            options.out));
   }
   if (cli::verbosity() > 0) cli::notice(fmt::format("exported {} to {}", name, options.out));
 }

@@ -21,7 +21,7 @@ said 78 'tokens' --checkpoint smaller --out out --vocab model
 cp -r model poisoned
 printf '\0\0\xc0\x7f' | dd of=poisoned/model.safetensors bs=1 seek=$(($(stat -c %s model/model.safetensors) - 4)) conv=notrunc status=none
 said 65 'h.0.mlp.c_proj.bias.*nan' --checkpoint poisoned --out out
-[ "$(ls -A | tr '\n' ' ')" = '.out.lock empty model poisoned refused.stderr refused.stdout smaller words ' ]
+[ "$(ls -A | tr '\n' ' ')" = 'empty model poisoned refused.stderr refused.stdout smaller words ' ]
 mkdir out
 echo mine >out/notes
 said 73 'is not an export' --checkpoint model --out out

@@ -93,7 +93,8 @@ struct ExportFixture {
   }
   std::vector<float> exported(std::string_view name) const {
     SmallModel loaded(model::load_config(out));
-    model::load_weights(out, loaded.model);
+    std::vector<std::string> notices;
+    model::load_weights(model::open_model_directory(out, notices), loaded.model);
     return loaded.stored(name);
   }
 
@@ -267,7 +268,7 @@ BOOST_AUTO_TEST_CASE(replaces_nothing_but_an_export) {
 
 BOOST_AUTO_TEST_CASE(two_exports_to_one_place_do_not_mix) {
   {
-    const formats::FileLock other(folder.path() / ".out.lock", "the test");
+    const formats::TemporaryDirectory other(out);
     BOOST_CHECK_THROW(run(), formats::ExistsError);
   }
   BOOST_TEST(run().is_new);

@@ -78,6 +78,14 @@ void write_tensors(const fs::path& path, const Tensors& tensors) {
   writer.commit();
 }
 
+/// open_model_directory where no checkpoint is passed over.
+ModelDirectory opened(const fs::path& given) {
+  std::vector<std::string> notices;
+  auto directory = open_model_directory(given, notices);
+  BOOST_TEST(notices.empty());
+  return directory;
+}
+
 /// A model, and a directory that holds it.
 struct SavedFixture {
   SavedFixture() : small(odd_config()) {
@@ -87,7 +95,7 @@ struct SavedFixture {
   /// The weights of the directory, through a fresh model.
   SmallModel loaded() const {
     SmallModel other(load_config(folder.path()));
-    load_weights(folder.path(), other.model);
+    load_weights(opened(folder.path()), other.model);
     return other;
   }
   void check_equal(const SmallModel& other) const {
@@ -97,7 +105,7 @@ struct SavedFixture {
   }
   void check_weights_refused(const std::vector<std::string>& words) {
     SmallModel other(odd_config());
-    check_refused([&] { load_weights(folder.path(), other.model); }, words);
+    check_refused([&] { load_weights(opened(folder.path()), other.model); }, words);
   }
   void write_weights(const Tensors& tensors) {
     write_tensors(folder.path() / "model.safetensors", tensors);
@@ -393,14 +401,13 @@ BOOST_FIXTURE_TEST_CASE(gives_its_newest_checkpoint_by_step, RunFolder) {
   const auto old = add("final", 10);  // of a run that was made longer afterwards
   add("step_9", 99);                  // no name of ours
   add(".tmp-step_00000040", 40);
-  std::string notice = "something old";
-  BOOST_TEST(resolve_model_directory(folder.path(), &notice) == epoch);
-  BOOST_TEST(notice.empty());
+  BOOST_TEST(opened(folder.path()).path == epoch);
+  BOOST_TEST(opened(folder.path()).manifest->step == 30U);
   const auto listed = list_checkpoints(folder.path());
   BOOST_REQUIRE(listed.size() == 3);
   BOOST_TEST(listed.front() == epoch);
   BOOST_TEST(listed.back() == old);
-  BOOST_TEST(resolve_model_directory(old) == old);
+  BOOST_TEST(opened(old).path == old);
 }
 
 BOOST_FIXTURE_TEST_CASE(falls_back_from_damaged_checkpoints_and_says_so, RunFolder) {
@@ -409,24 +416,31 @@ BOOST_FIXTURE_TEST_CASE(falls_back_from_damaged_checkpoints_and_says_so, RunFold
   const auto unreadable = add("final", 40);
   write_text(cut / "config.json", "{ }");
   write_text(unreadable / "checkpoint.json", "{");
-  std::string notice;
-  BOOST_TEST(resolve_model_directory(folder.path(), &notice) == good);
-  BOOST_TEST(notice.find(cut.string()) != std::string::npos, notice);
-  BOOST_TEST(notice.find(unreadable.string()) != std::string::npos, notice);
-  BOOST_TEST(resolve_model_directory(folder.path()) == good);
+  std::vector<std::string> notices;
+  BOOST_TEST(open_model_directory(folder.path(), notices).path == good);
+  BOOST_REQUIRE(notices.size() == 2);
+  BOOST_TEST(notices[0].find(unreadable.string()) != std::string::npos, notices[0]);
+  BOOST_TEST(notices[1].find(cut.string()) != std::string::npos, notices[1]);
   write_text(good / "config.json", "");
-  check_refused([&] { resolve_model_directory(folder.path()); },
-                {"no good checkpoint", good.string()});
+  check_refused([&] { opened(folder.path()); }, {"none of its 3", unreadable.string()});
+}
+
+BOOST_FIXTURE_TEST_CASE(a_checkpoint_named_itself_is_verified, RunFolder) {
+  const auto checkpoint = add("final", 40);
+  write_text(checkpoint / "config.json", "{ }");
+  check_refused([&] { opened(checkpoint); }, {"config.json", "size"});
+  fs::remove(checkpoint / "config.json");
+  check_refused([&] { opened(checkpoint); }, {"config.json"});
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_no_model_is_named, RunFolder) {
-  check_refused([&] { resolve_model_directory(folder.path()); },
-                {folder.path().string(), "config.json"});
-  check_refused([&] { resolve_model_directory(folder.path() / "missing"); },
-                {"missing", "no such folder"});
+  check_refused([&] { opened(folder.path()); }, {folder.path().string(), "config.json"});
+  check_refused([&] { opened(folder.path() / "missing"); }, {"missing", "no such folder"});
   BOOST_TEST(list_checkpoints(folder.path()).empty());
   fs::create_directory(folder.path() / "checkpoints");
-  check_refused([&] { resolve_model_directory(folder.path()); }, {"no good checkpoint"});
+  check_refused([&] { opened(folder.path()); }, {"no checkpoint"});
+  std::vector<std::string> notices;
+  BOOST_TEST(!newest_checkpoint(folder.path(), notices).has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

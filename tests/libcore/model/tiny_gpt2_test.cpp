@@ -51,7 +51,8 @@ BOOST_AUTO_TEST_SUITE(tiny_gpt2)
 BOOST_AUTO_TEST_CASE(gives_the_losses_and_logits_of_transformers) {
   const auto directory = test_data() / "tiny-gpt2";
   SmallModel small(load_config(directory), 2);
-  load_weights(directory, small.model);
+  std::vector<std::string> notices;
+  load_weights(open_model_directory(directory, notices), small.model);
   const auto V = static_cast<std::size_t>(small.model.config().vocab_size);
   simdjson::dom::parser parser;
   int case_count = 0;

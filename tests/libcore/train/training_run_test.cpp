@@ -79,7 +79,7 @@ struct Runs : TinyRun {
                           says({"SIGTERM", "step " + std::to_string(step), "--resume latest"}));
   }
   std::uint64_t step_of(const std::string& out, const std::string& name) const {
-    return open_checkpoint(checkpoint(out, name)).manifest.step;
+    return model::open_checkpoint(checkpoint(out, name)).manifest->step;
   }
   std::vector<std::string> checkpoint_names(const std::string& out) const {
     std::vector<std::string> names;
@@ -111,14 +111,14 @@ BOOST_AUTO_TEST_CASE(run_learns_and_leaves_its_folder) {
   BOOST_TEST(watcher.count("val") == 11U);  // before the first step, then after every fourth
   BOOST_TEST(watcher.records.front().kind == "val");
   const auto first = watcher.records.front().numbers.at("loss");
-  const auto found = open_checkpoint(checkpoint("run", "final"));
+  const auto found = model::open_checkpoint(checkpoint("run", "final"));
   BOOST_TEST(first == std::log(kTinyVocabSize), boost::test_tools::tolerance(0.05));
-  BOOST_TEST(*found.manifest.validation_loss < 3.2);  // letters alone: log 26 = 3.26
-  BOOST_TEST(found.manifest.step == 40U);
-  BOOST_TEST(found.manifest.sequences_consumed == 320U);
-  BOOST_TEST(found.manifest.epoch == 320.0 / kTinyWindows);
-  BOOST_TEST(found.manifest.slots == 4U);
-  BOOST_TEST(found.manifest.training_data.size() == 2U);
+  BOOST_TEST(*found.manifest->validation_loss < 3.2);  // letters alone: log 26 = 3.26
+  BOOST_TEST(found.manifest->step == 40U);
+  BOOST_TEST(found.manifest->sequences_consumed == 320U);
+  BOOST_TEST(found.manifest->epoch == 320.0 / kTinyWindows);
+  BOOST_TEST(found.manifest->slots == 4U);
+  BOOST_TEST(found.manifest->training_data.size() == 2U);
   BOOST_TEST(fs::read_symlink(run("run") / "checkpoints/latest") == "final");
   BOOST_TEST(fs::exists(checkpoint("run", "final") / "tokenizer.json"));
   for (const std::string line :
@@ -356,7 +356,7 @@ BOOST_AUTO_TEST_CASE(batch_size_may_change_with_a_notice) {
   settings.batch_size = 1;
   const auto watcher = train(settings, {"batch-size"});
   BOOST_TEST(watcher.noticed("batch-size: 2 in the checkpoint, 1 now"));
-  const auto manifest = open_checkpoint(checkpoint("run", "final")).manifest;
+  const auto manifest = model::open_checkpoint(checkpoint("run", "final")).manifest.value();
   BOOST_TEST(manifest.sequences_consumed == 96U);
   BOOST_TEST(manifest.slots == 4U);
 }
@@ -492,9 +492,9 @@ BOOST_AUTO_TEST_CASE(diverging_run_stops_and_its_checkpoints_stay_finite) {
   BOOST_TEST(watcher.count("skip") == 4U);
   BOOST_TEST(watcher.noticed("left out"));
   std::vector<std::string> notices;
-  const auto newest = newest_checkpoint(run("run"), notices);
+  const auto newest = model::newest_checkpoint(run("run"), notices);
   BOOST_REQUIRE(newest.has_value());
-  const formats::SafetensorsReader reader(newest->directory / "model.safetensors");
+  const formats::SafetensorsReader reader(newest->path / "model.safetensors");
   for (const auto& entry : reader.entries()) {
     for (const float value : reader.read_as_floats(entry)) BOOST_REQUIRE(std::isfinite(value));
   }
