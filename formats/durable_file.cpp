@@ -64,13 +64,26 @@ fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-// `.tmp-NAME` beside `path`.
-fs::path temporary_beside(const fs::path& path) {
-  const std::string name = path.filename().string();
+// The last part of `path`.
+std::string name_to_write(const fs::path& path) {
+  std::string name = path.filename().string();
   if (name.empty() || name == "." || name == "..") {
     throw UsageError(fmt::format("'{}' does not end in a name to write to", path.string()));
   }
-  return path.parent_path() / (".tmp-" + name);
+  return name;
+}
+
+// `.tmp-NAME` beside `path`.
+fs::path temporary_beside(const fs::path& path) {
+  return path.parent_path() / (".tmp-" + name_to_write(path));
+}
+
+void refuse_unless_file_or_nothing(const fs::path& path) {
+  const auto type = fs::symlink_status(path).type();
+  if (type != fs::file_type::not_found && type != fs::file_type::regular &&
+      type != fs::file_type::symlink) {
+    throw ExistsError(fmt::format("{}: exists and is not a regular file", path.string()));
+  }
 }
 
 // Locks `descriptor`; false if another process has it. A file system without locks counts as free.
@@ -90,16 +103,14 @@ bool is_still_named(const FileDescriptor& descriptor, const fs::path& path) {
   throw ExistsError(fmt::format("{}: is being written by another process", final_path.string()));
 }
 
-// An empty file at `path` that this descriptor alone has locked. What a killed writer left there is
-// overwritten; a live writer is not disturbed.
+// The file at `path`, made if missing, that this descriptor alone has locked: what a killed writer
+// left there, never what a live one is at.
 FileDescriptor open_alone(const fs::path& path, const fs::path& final_path) {
   for (;;) {
     auto file = open_file(path, O_WRONLY | O_CREAT | O_NOFOLLOW);
     if (!file.is_open()) throw_io_error(path.string(), "open");
     if (!lock_if_free(file)) throw_in_use(final_path);
-    if (!is_still_named(file, path)) continue;
-    if (::ftruncate(file.number(), 0) != 0) throw_io_error(path.string(), "truncate");
-    return file;
+    if (is_still_named(file, path)) return file;
   }
 }
 
@@ -136,6 +147,25 @@ void sync_tree(const fs::path& directory) {
   sync_directory(directory);
 }
 
+// False: errno says why not.
+bool empty_file(const FileDescriptor& file, const fs::path& path) {
+  return attempt("truncate", path, [&] { return ::ftruncate(file.number(), 0); }) == 0;
+}
+
+// Writes all of `bytes` at `offset`; false: errno says why not.
+bool write_whole(const FileDescriptor& file, const fs::path& path, std::string_view bytes,
+                 std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const auto written = attempt("write", path, [&] {
+      return ::pwrite(file.number(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    });
+    if (written < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
+  return true;
+}
+
 // Like rename(2), but fails with EEXIST if `to` is there.
 int rename_to_new(const fs::path& from, const fs::path& to) {
   if (rename_path(from, to, RENAME_NOREPLACE) == 0) return 0;
@@ -157,15 +187,12 @@ void sync_directory(const fs::path& directory) {
 
 DurableFile::DurableFile(fs::path path) : path_(std::move(path)) {
   const auto temporary = temporary_beside(path_);
-  const auto type = fs::symlink_status(path_).type();
-  if (type != fs::file_type::not_found && type != fs::file_type::regular &&
-      type != fs::file_type::symlink) {
-    throw ExistsError(fmt::format("{}: exists and is not a regular file", path_.string()));
-  }
+  refuse_unless_file_or_nothing(path_);
   buffer_.reserve(kBufferBytes);
   const auto lock = lock_temporary_paths();
   descriptor_ = open_alone(temporary, path_);
   temporary_.claim(temporary);
+  if (!empty_file(descriptor_, temporary)) fail("truncate");
 }
 
 DurableFile::~DurableFile() { give_up(); }
@@ -192,19 +219,12 @@ void DurableFile::check_open() const {
   }
 }
 
-void DurableFile::write_whole(std::string_view bytes, std::uint64_t offset) {
-  while (!bytes.empty()) {
-    const auto written = attempt("write", path_, [&] {
-      return ::pwrite(descriptor_.number(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    });
-    if (written < 0) fail("write");
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-    offset += static_cast<std::uint64_t>(written);
-  }
+void DurableFile::write_through(std::string_view bytes, std::uint64_t offset) {
+  if (!write_whole(descriptor_, path_, bytes, offset)) fail("write");
 }
 
 void DurableFile::flush() {
-  write_whole(buffer_, bytes_written_ - buffer_.size());
+  write_through(buffer_, bytes_written_ - buffer_.size());
   buffer_.clear();
 }
 
@@ -214,7 +234,7 @@ void DurableFile::write(std::string_view text) {
   if (text.size() < kBufferBytes) {
     buffer_ += text;
   } else {
-    write_whole(text, bytes_written_);
+    write_through(text, bytes_written_);
   }
   bytes_written_ += text.size();
 }
@@ -230,7 +250,7 @@ void DurableFile::write_at(std::uint64_t offset, std::span<const std::uint8_t> b
                                  offset, offset + bytes.size()));
   }
   flush();
-  write_whole({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, offset);
+  write_through({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, offset);
 }
 
 void DurableFile::commit(bool replace) {
@@ -250,6 +270,45 @@ void DurableFile::commit(bool replace) {
     temporary_.forget();
     descriptor_.close();
   }
+  sync_directory(parent_of(path_));
+}
+
+PartialFile::PartialFile(fs::path path)
+    : path_(std::move(path)), part_(path_.parent_path() / (name_to_write(path_) + ".part")) {
+  refuse_unless_file_or_nothing(path_);
+  refuse_unless_file_or_nothing(part_);
+  descriptor_ = open_alone(part_, path_);
+  struct stat status {};
+  if (::fstat(descriptor_.number(), &status) != 0) throw_io_error(part_.string(), "stat");
+  bytes_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+PartialFile::~PartialFile() {
+  if (bytes_ == 0) remove();
+}
+
+void PartialFile::append(std::string_view bytes) {
+  if (!write_whole(descriptor_, part_, bytes, bytes_)) throw_io_error(part_.string(), "write");
+  bytes_ += bytes.size();
+}
+
+void PartialFile::restart() {
+  if (!empty_file(descriptor_, part_)) throw_io_error(part_.string(), "truncate");
+  bytes_ = 0;
+}
+
+void PartialFile::remove() noexcept {
+  if (descriptor_.is_open()) ::unlink(part_.c_str());  // before close, which gives up the lock
+  descriptor_.close();
+}
+
+void PartialFile::commit(bool replace) {
+  if (sync_descriptor(descriptor_, part_) != 0) throw_io_error(part_.string(), "fsync");
+  if ((replace ? rename_path(part_, path_, 0) : rename_to_new(part_, path_)) != 0) {
+    if (errno != EEXIST) throw_io_error(path_.string(), "rename");
+    throw ExistsError(fmt::format("{}: exists already", path_.string()));
+  }
+  descriptor_.close();
   sync_directory(parent_of(path_));
 }
 

@@ -41,7 +41,7 @@ class DurableFile {
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  void write_whole(std::string_view bytes, std::uint64_t offset);
+  void write_through(std::string_view bytes, std::uint64_t offset);
   void flush();
   void check_open() const;
   [[noreturn]] void fail(std::string_view action);
@@ -51,6 +51,35 @@ class DurableFile {
   TemporaryPath temporary_;
   std::uint64_t bytes_written_ = 0;
   std::string buffer_;
+};
+
+/// Writes `NAME.part` beside `path`, which stays when the writer fails or is killed: the next one
+/// goes on at its end. commit() makes it `path`. What it holds is the caller's to check. An empty
+/// one does not stay.
+/// Owns: the file descriptor, and the lock that keeps other writers away.
+class PartialFile {
+ public:
+  /// Opens what is there already or makes an empty file. Throws: as DurableFile.
+  explicit PartialFile(std::filesystem::path path);
+  PartialFile(const PartialFile&) = delete;
+  PartialFile& operator=(const PartialFile&) = delete;
+  ~PartialFile();
+
+  /// Throws: IoError; the bytes before stay.
+  void append(std::string_view bytes);
+  /// Begins again with no bytes. Throws: IoError.
+  void restart();
+  /// Removes it; nothing can be done with it then.
+  void remove() noexcept;
+  /// As DurableFile::commit().
+  void commit(bool replace = true);
+  std::uint64_t bytes() const { return bytes_; }
+  const std::filesystem::path& part_path() const { return part_; }
+
+ private:
+  std::filesystem::path path_, part_;
+  FileDescriptor descriptor_;
+  std::uint64_t bytes_ = 0;
 };
 
 /// `.tmp-NAME` beside `path`: a folder for what is not finished, removed with what is in it by the
@@ -108,9 +137,9 @@ class FileLock {
   FileDescriptor descriptor_;
 };
 
-/// For tests: called before every open, write, fsync, rename, link, symlink and mkdir; a non-zero
-/// errno returned makes that call fail. An empty hook removes it. Not to be set while files are
-/// written.
+/// For tests: called before every open, write, truncate, fsync, rename, link, symlink and mkdir; a
+/// non-zero errno returned makes that call fail. An empty hook removes it. Not to be set while
+/// files are written.
 using FaultHook = std::function<int(std::string_view call, const std::filesystem::path& path)>;
 void set_fault_hook(FaultHook hook);
 

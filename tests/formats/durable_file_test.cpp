@@ -156,8 +156,8 @@ BOOST_AUTO_TEST_CASE(a_full_disk_at_any_call_leaves_the_old_file_whole) {
     const Fault none(0, kNone, 0);
     write_new(folder / "file");
     calls = none.calls().size();
-    const std::vector<std::string> expected{"open",  "write",  "write", "write", "write",
-                                            "fsync", "rename", "open",  "fsync"};
+    const std::vector<std::string> expected{"open",  "truncate", "write",  "write", "write",
+                                            "write", "fsync",    "rename", "open",  "fsync"};
     BOOST_TEST(none.calls() == expected, boost::test_tools::per_element());
   }
   for (const std::size_t count : {std::size_t{1}, kNone}) {
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_at_any_call_leaves_the_old_file_whole) {
 
 BOOST_AUTO_TEST_CASE(an_interrupted_call_is_repeated) {
   const TemporaryFolder folder;
-  for (std::size_t first = 0; first < 9; ++first) {
+  for (std::size_t first = 0; first < 10; ++first) {
     const Fault fault(EINTR, first, 2);
     write_new(folder / "file");
     BOOST_TEST((read_file(folder / "file") == kNew));
@@ -299,6 +299,99 @@ BOOST_AUTO_TEST_CASE(write_at_reaches_only_what_is_written) {
   file.write("!");
   file.commit();
   BOOST_TEST(read_file(folder / "file") == "01234567xy!");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(partial_file)
+
+BOOST_AUTO_TEST_CASE(a_later_writer_goes_on_where_the_first_one_stopped) {
+  const TemporaryFolder folder;
+  {
+    PartialFile first(folder / "file");
+    first.append("abc");
+    BOOST_TEST(names_in(folder.path()) == std::vector<std::string>{"file.part"});
+  }
+  PartialFile second(folder / "file");
+  BOOST_TEST(second.bytes() == 3U);
+  second.append("def");
+  BOOST_TEST(!fs::exists(folder / "file"));
+  second.commit();
+  BOOST_TEST(read_file(folder / "file") == "abcdef");
+  BOOST_TEST(names_in(folder.path()) == std::vector<std::string>{"file"});
+}
+
+BOOST_AUTO_TEST_CASE(restart_forgets_what_is_there_and_remove_leaves_nothing) {
+  const TemporaryFolder folder;
+  PartialFile file(folder / "file");
+  file.append(kNew);
+  file.restart();
+  BOOST_TEST(file.bytes() == 0U);
+  file.append("x");
+  BOOST_TEST(read_file(file.part_path()) == "x");
+  file.remove();
+  BOOST_TEST(names_in(folder.path()).empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_one_does_not_stay) {
+  const TemporaryFolder folder;
+  { PartialFile{folder / "file"}; }
+  BOOST_TEST(names_in(folder.path()).empty());
+  PartialFile file(folder / "file");
+  file.commit();  // an empty file may be what is wanted
+  BOOST_TEST(read_file(folder / "file") == "");
+}
+
+// Whatever call fails, no wrong file appears, and what was written stays to go on from.
+BOOST_AUTO_TEST_CASE(a_full_disk_at_any_call_keeps_what_was_written) {
+  const TemporaryFolder folder;
+  const auto write = [&folder] {
+    PartialFile file(folder / "file");
+    file.append(std::string_view(kNew).substr(file.bytes()));
+    file.commit();
+  };
+  std::size_t calls = 0;
+  {
+    const Fault none(0, kNone, 0);
+    write();
+    calls = none.calls().size();
+  }
+  BOOST_TEST(calls == 6U);
+  for (std::size_t first = 0; first < calls; ++first) {
+    write_file(folder / "file", kOld);
+    write_file(folder / "file.part", "nnn");
+    {
+      const Fault fault(ENOSPC, first, kNone);
+      BOOST_CHECK_THROW(write(), IoError);
+    }
+    const bool renamed = first + 2 >= calls;  // only the folder's open and fsync come later
+    BOOST_TEST((read_file(folder / "file") == (renamed ? kNew : kOld)));
+    if (!renamed) BOOST_TEST(read_file(folder / "file.part").starts_with("nnn"));
+    write();
+    BOOST_TEST((read_file(folder / "file") == kNew));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_second_writer_of_the_same_file_is_refused) {
+  const TemporaryFolder folder;
+  PartialFile first(folder / "file");
+  BOOST_CHECK_THROW(PartialFile(folder / "file"), ExistsError);
+  first.append("x");
+  write_file(folder / "file", kOld);
+  BOOST_CHECK_THROW(first.commit(false), ExistsError);
+  BOOST_TEST(read_file(folder / "file") == kOld);
+}
+
+BOOST_AUTO_TEST_CASE(links_pipes_and_folders_in_its_place_are_refused) {
+  const TemporaryFolder folder;
+  write_file(folder / "precious", kOld);
+  fs::create_symlink("precious", folder / "a.part");
+  BOOST_CHECK_THROW(PartialFile(folder / "a"), IoError);
+  BOOST_TEST_REQUIRE(::mkfifo((folder / "b.part").c_str(), 0666) == 0);
+  BOOST_CHECK_THROW(PartialFile(folder / "b"), ExistsError);
+  fs::create_directory(folder / "c");
+  BOOST_CHECK_THROW(PartialFile(folder / "c"), ExistsError);
+  BOOST_TEST(read_file(folder / "precious") == kOld);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
