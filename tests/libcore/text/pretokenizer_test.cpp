@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libcore/text/unicode_classes.h"
+#include "tests/libcore/text/plain_pretokenizer.h"
 #include "tests/libcore/text/small_vocabulary.h"
 
 namespace gpt2::text {
@@ -51,36 +52,6 @@ const Alphabet& alphabet() {
     return made;
   }();
   return all;
-}
-
-/// The pattern read as a backtracking engine reads it, alternative by alternative.
-std::size_t match_pattern(const std::vector<std::size_t>& text, std::size_t begin) {
-  const auto literal = [&](std::size_t place, std::string_view bytes) {
-    return place < text.size() && alphabet().characters[text[place]] == bytes;
-  };
-  const auto is = [&](std::size_t place, CharacterClass kind) {
-    return place < text.size() && alphabet().classes[text[place]] == kind;
-  };
-  for (const std::string_view word : {"s", "t", "re", "ve", "m", "ll", "d"}) {
-    bool matches = literal(begin, "'");
-    for (std::size_t place = 0; place < word.size(); ++place) {
-      matches = matches && literal(begin + 1 + place, word.substr(place, 1));
-    }
-    if (matches) return begin + 1 + word.size();
-  }
-  for (const auto kind :
-       {CharacterClass::kLetter, CharacterClass::kNumber, CharacterClass::kOther}) {
-    std::size_t end = begin + (literal(begin, " ") ? 1 : 0);
-    const std::size_t first = end;
-    while (is(end, kind)) ++end;
-    if (end > first) return end;
-  }
-  std::size_t run_end = begin;
-  while (is(run_end, CharacterClass::kSpace)) ++run_end;
-  for (std::size_t end = run_end; end > begin; --end) {  // \s+(?!\S), giving back one by one
-    if (end == text.size() || is(end, CharacterClass::kSpace)) return end;
-  }
-  return run_end;
 }
 
 BOOST_AUTO_TEST_SUITE(pretokenizer)
@@ -151,17 +122,18 @@ BOOST_AUTO_TEST_CASE(each_byte_of_broken_utf8_is_a_sign) {
 BOOST_AUTO_TEST_CASE(gives_what_the_pattern_gives_on_random_texts) {
   std::mt19937 random(1);
   for (int round = 0; round < 100000; ++round) {
-    std::vector<std::size_t> text(1 + random() % 12);
+    std::vector<test::PlainCharacter> text(1 + random() % 12);
     std::string bytes;
     for (auto& character : text) {
-      character = random() % alphabet().characters.size();
-      bytes += alphabet().characters[character];
+      const std::size_t choice = random() % alphabet().characters.size();
+      character = {alphabet().characters[choice], alphabet().classes[choice]};
+      bytes += character.bytes;
     }
     Pieces expected;
     for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = match_pattern(text, begin);
+      const std::size_t end = test::match_pattern(text, begin);
       expected.emplace_back();
-      for (; begin < end; ++begin) expected.back() += alphabet().characters[text[begin]];
+      for (; begin < end; ++begin) expected.back() += text[begin].bytes;
     }
     BOOST_REQUIRE_MESSAGE(cut(bytes) == expected, "round " << round << ": " << bytes);
   }
