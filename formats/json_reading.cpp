@@ -5,20 +5,20 @@
 #include <fmt/format.h>
 
 #include <limits>
-#include <unordered_set>
 #include <utility>
 
 #include "formats/errors.h"
 #include "formats/json_text.h"
+#include "formats/text_index.h"
 
 namespace gpt2::formats {
 
 JsonObject::JsonObject(simdjson::dom::element element, std::string path, std::string place)
     : path_(std::move(path)), place_(std::move(place)) {
   if (element.get(object_) != simdjson::SUCCESS) refuse("", "is not an object");
-  std::unordered_set<std::string_view> keys;
+  TextIndex keys(object_.size());
   for (const auto field : object_) {
-    if (!keys.insert(field.key).second) refuse(json_quote(field.key), "is there twice");
+    if (!keys.add(field.key)) refuse(json_quote(field.key), "is there twice");
   }
 }
 

@@ -50,11 +50,14 @@ class JsonObject {
   std::string path_, place_;
 };
 
-/// A parsed JSON text whose outermost value is an object.
+/// A parsed JSON text whose outermost value is an object. It stays where it is made: its parts
+/// point into it.
 class JsonDocument {
  public:
   /// `path` names the file in errors. Throws: FormatError: no JSON, no UTF-8, nested too deeply.
   JsonDocument(std::string_view text, std::string path);
+  JsonDocument(const JsonDocument&) = delete;
+  JsonDocument& operator=(const JsonDocument&) = delete;
   JsonObject root() const { return {root_, path_, ""}; }
 
  private:

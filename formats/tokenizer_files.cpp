@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
+#include <limits>
 #include <unordered_set>
 
 #include "formats/byte_codec.h"
@@ -16,6 +16,7 @@
 #include "formats/input_file.h"
 #include "formats/json_reading.h"
 #include "formats/json_text.h"
+#include "formats/text_index.h"
 #include "formats/utf8.h"
 
 namespace gpt2::formats {
@@ -66,20 +67,33 @@ int byte_of(std::string_view character) {
   return code_point < kCodePointCount ? kByteMap.byte[code_point] : -1;
 }
 
+struct Entry {
+  std::string_view text;
+  std::uint64_t id;
+};
+struct Merge {
+  std::string_view left, right;
+};
+
 // A vocabulary as its files spell it: ordinary entries in printable characters, special tokens as
-// they are. Both file forms become one of these before anything is concluded from them.
+// they are. Both file forms become one of these before anything is concluded from them. The texts
+// lie in the files' own memory: a vocabulary is read at every start of a tool, and copies of 50,000
+// texts would take most of that time.
 struct Spelling {
-  std::vector<std::pair<std::string, std::uint64_t>> entries;
-  std::vector<std::pair<std::string, std::string>> merges;
-  std::vector<std::pair<std::string, std::uint64_t>> added;  // may repeat entries
+  std::vector<Entry> entries;
+  std::vector<Merge> merges;
+  std::vector<Entry> added;  // may repeat entries
 };
 
 class Builder {
  public:
   Builder(const Spelling& spelling, std::string path)
-      : spelling_(spelling), path_(std::move(path)) {}
+      : spelling_(spelling),
+        path_(std::move(path)),
+        index_(spelling.entries.size() + spelling.added.size()) {}
 
   TokenizerFiles build() {
+    index_entries();
     number_entries();
     add_merges();
     name_tokens();
@@ -87,51 +101,68 @@ class Builder {
   }
 
  private:
+  static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+
   [[noreturn]] void refuse(const std::string& problem) const {
     throw FormatError(fmt::format("{}: {}", path_, problem));
   }
 
+  void index_entry(const Entry& entry) {
+    if (entry.text.empty()) refuse(fmt::format("token {} is empty", entry.id));
+    if (!index_.add(entry.text)) {
+      refuse(fmt::format("token {} is there twice", json_quote(entry.text)));
+    }
+    ids_.push_back(entry.id);
+  }
+
+  void index_entries() {
+    for (const Entry& entry : spelling_.entries) index_entry(entry);
+    for (const Entry& entry : spelling_.added) {
+      const auto place = index_.find(entry.text);
+      if (!place || *place >= spelling_.entries.size()) {
+        index_entry(entry);
+      } else if (ids_[*place] != entry.id) {
+        refuse(fmt::format("added token {} has id {}, in the vocabulary it has {}",
+                           json_quote(entry.text), entry.id, ids_[*place]));
+      }
+    }
+    if (ids_.empty()) refuse("the vocabulary is empty");
+  }
+
   // Ids must be 0, 1, 2 ... without a gap, so no file can ask for more memory than it has entries.
   void number_entries() {
-    auto all = spelling_.entries;
-    std::unordered_map<std::string_view, std::uint64_t> in_vocabulary;
-    for (const auto& [text, id] : spelling_.entries) in_vocabulary.emplace(text, id);
-    for (const auto& [text, id] : spelling_.added) {
-      const auto found = in_vocabulary.find(text);
-      if (found == in_vocabulary.end()) {
-        all.emplace_back(text, id);
-      } else if (found->second != id) {
-        refuse(fmt::format("added token {} has id {}, in the vocabulary it has {}",
-                           json_quote(text), id, found->second));
-      }
-    }
-    if (all.empty()) refuse("the vocabulary is empty");
-    keys_.resize(all.size());
-    std::vector<bool> taken(all.size(), false);
-    for (auto& [text, id] : all) {
-      if (text.empty()) refuse(fmt::format("token {} is empty", id));
-      if (id >= all.size()) {
+    keys_.resize(ids_.size());
+    for (std::size_t place = 0; place < ids_.size(); ++place) {
+      const std::uint64_t id = ids_[place];
+      const std::string_view text = index_.texts()[place];
+      if (id >= keys_.size()) {
         refuse(fmt::format("token {} has id {}, but {} tokens have ids 0 to {}", json_quote(text),
-                           id, all.size(), all.size() - 1));
+                           id, keys_.size(), keys_.size() - 1));
       }
-      if (taken[id]) refuse(fmt::format("id {} belongs to two tokens", id));
-      taken[id] = true;
-      keys_[id] = std::move(text);
-    }
-    for (std::size_t id = 0; id < keys_.size(); ++id) {
-      if (!id_of_.emplace(keys_[id], static_cast<std::uint32_t>(id)).second) {
-        refuse(fmt::format("token {} is there twice", json_quote(keys_[id])));
-      }
+      if (!keys_[id].empty()) refuse(fmt::format("id {} belongs to two tokens", id));
+      keys_[id] = text;
     }
   }
 
   std::uint32_t find(std::string_view text, std::size_t rank) const {
-    const auto found = id_of_.find(text);
-    if (found == id_of_.end()) {
+    const auto place = index_.find(text);
+    if (!place) {
       refuse(
           fmt::format("merge {} needs {}, which is not in the vocabulary", rank, json_quote(text)));
     }
-    return found->second;
+    return static_cast<std::uint32_t>(ids_[*place]);
+  }
+
+  // The token that a merge makes; as a rule it has the id after that of the merge before.
+  std::uint32_t find_joined(const Merge& merge, std::size_t rank, std::uint32_t likely_id) const {
+    if (likely_id < keys_.size()) {
+      const std::string_view key = keys_[likely_id];
+      if (key.size() == merge.left.size() + merge.right.size() && key.starts_with(merge.left) &&
+          key.ends_with(merge.right)) {
+        return likely_id;
+      }
+    }
+    return find(std::string(merge.left) + std::string(merge.right), rank);
   }
 
   // An ordinary token is one byte or what a merge of ordinary tokens makes; all others are special.
@@ -141,16 +172,24 @@ class Builder {
       is_ordinary_[id] =
           utf8_sequence_length(keys_[id]) == keys_[id].size() && byte_of(keys_[id]) >= 0;
     }
-    std::unordered_set<std::uint64_t> pairs;
-    for (const auto& [left, right] : spelling_.merges) {
+    files_.merges.reserve(spelling_.merges.size());
+    std::vector<std::uint32_t> first_merge(keys_.size(), kNone);  // by the id that it makes
+    std::unordered_set<std::uint64_t> later_pairs;                // that make a token once more
+    std::uint32_t joined_id = kNone;
+    for (const Merge& merge : spelling_.merges) {
       const std::size_t rank = files_.merges.size();
-      const std::uint32_t left_id = find(left, rank), right_id = find(right, rank);
-      is_ordinary_[find(left + right, rank)] = true;
-      if (!pairs.insert(std::uint64_t{left_id} << 32 | right_id).second) {
-        refuse(fmt::format("merge {}, {} and {}, is there twice", rank, json_quote(left),
-                           json_quote(right)));
+      const std::pair pair(find(merge.left, rank), find(merge.right, rank));
+      joined_id = find_joined(merge, rank, joined_id + 1);
+      is_ordinary_[joined_id] = true;
+      const std::uint32_t first = first_merge[joined_id];
+      if (first == kNone) {
+        first_merge[joined_id] = static_cast<std::uint32_t>(rank);
+      } else if (files_.merges[first] == pair ||
+                 !later_pairs.insert(std::uint64_t{pair.first} << 32 | pair.second).second) {
+        refuse(fmt::format("merge {}, {} and {}, is there twice", rank, json_quote(merge.left),
+                           json_quote(merge.right)));
       }
-      files_.merges.emplace_back(left_id, right_id);
+      files_.merges.push_back(pair);
     }
     for (std::size_t rank = 0; rank < files_.merges.size(); ++rank) {
       const auto [left, right] = files_.merges[rank];
@@ -164,10 +203,10 @@ class Builder {
   }
 
   void name_tokens() {
-    for (const auto& [text, id] : spelling_.added) {
-      if (is_ordinary_[id]) {
-        refuse(
-            fmt::format("added token {} is an ordinary token of the vocabulary", json_quote(text)));
+    for (const Entry& entry : spelling_.added) {
+      if (is_ordinary_[entry.id]) {
+        refuse(fmt::format("added token {} is an ordinary token of the vocabulary",
+                           json_quote(entry.text)));
       }
     }
     files_.token_bytes.reserve(keys_.size());
@@ -175,67 +214,80 @@ class Builder {
       if (is_ordinary_[id]) {
         files_.token_bytes.push_back(from_printable(keys_[id], path_));
       } else {
-        files_.token_bytes.push_back(keys_[id]);
-        files_.special_tokens.push_back({keys_[id], static_cast<std::uint32_t>(id)});
+        files_.token_bytes.emplace_back(keys_[id]);
+        files_.special_tokens.push_back(
+            {files_.token_bytes.back(), static_cast<std::uint32_t>(id)});
       }
     }
   }
 
   const Spelling& spelling_;
   const std::string path_;
-  std::vector<std::string> keys_;  // by id
-  std::unordered_map<std::string_view, std::uint32_t> id_of_;
+  TextIndex index_;                     // of all entries and added tokens
+  std::vector<std::uint64_t> ids_;      // by place in index_
+  std::vector<std::string_view> keys_;  // by id
   std::vector<bool> is_ordinary_;
   TokenizerFiles files_;
 };
 
-std::vector<std::pair<std::string, std::uint64_t>> entries_of(const JsonObject& vocabulary) {
-  std::vector<std::pair<std::string, std::uint64_t>> entries;
+std::vector<Entry> entries_of(const JsonObject& vocabulary) {
+  std::vector<Entry> entries;
+  entries.reserve(vocabulary.fields().size());
   for (const auto field : vocabulary.fields()) {
     std::uint64_t id = 0;
     if (field.value.get(id) != simdjson::SUCCESS) {
       vocabulary.refuse(json_quote(field.key), "is not a whole number from 0 on");
     }
-    entries.emplace_back(field.key, id);
+    entries.push_back({field.key, id});
   }
   return entries;
 }
 
-// "left right"; printable characters hold no space, so there is exactly one.
-std::pair<std::string, std::string> split_merge(std::string_view text, std::string_view where) {
+// "left right"; printable characters hold no space, so there is exactly one. `where` gives the
+// place for an error.
+template <typename Where>
+Merge split_merge(std::string_view text, const Where& where) {
   const std::size_t space = text.find(' ');
   if (space == std::string_view::npos || space == 0 || space + 1 == text.size() ||
       text.find(' ', space + 1) != std::string_view::npos) {
-    throw FormatError(
-        fmt::format("{}: {} is not two tokens with a space between them", where, json_quote(text)));
+    throw FormatError(fmt::format("{}: {} is not two tokens with a space between them", where(),
+                                  json_quote(text)));
   }
-  return {std::string(text.substr(0, space)), std::string(text.substr(space + 1))};
+  return {text.substr(0, space), text.substr(space + 1)};
 }
 
-std::vector<std::pair<std::string, std::string>> load_merges_file(const fs::path& path) {
-  const std::string text = load_file(path, kMaxFileBytes);
-  std::vector<std::pair<std::string, std::string>> merges;
-  std::string_view rest = text;
-  for (std::size_t line = 1; !rest.empty(); ++line) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view content = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+std::vector<Merge> merges_of(std::string_view text, const fs::path& path) {
+  std::vector<Merge> merges;
+  merges.reserve(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1);
+  for (std::size_t line = 1; !text.empty(); ++line) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view content = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
     if (line == 1 && content.starts_with("#version:")) continue;
-    merges.push_back(split_merge(content, fmt::format("{}: line {}", path.string(), line)));
+    merges.push_back(
+        split_merge(content, [&] { return fmt::format("{}: line {}", path.string(), line); }));
   }
   return merges;
 }
 
-std::vector<std::pair<std::string, std::uint64_t>> load_entries(const fs::path& path) {
-  const JsonDocument document(load_file(path, kMaxFileBytes), path.string());
-  return entries_of(document.root());
+JsonDocument load_json(const fs::path& path) {
+  return JsonDocument(load_file(path, kMaxFileBytes), path.string());
 }
 
-TokenizerFiles load_vocabulary_and_merges(const fs::path& vocabulary, const fs::path& merges) {
-  Spelling spelling{.entries = load_entries(vocabulary), .merges = load_merges_file(merges)};
-  const fs::path added = vocabulary.parent_path() / "added_tokens.json";
-  if (fs::exists(added)) spelling.added = load_entries(added);
-  return Builder(spelling, vocabulary.string()).build();
+TokenizerFiles load_vocabulary_and_merges(const fs::path& vocabulary_path,
+                                          const fs::path& merges_path) {
+  const JsonDocument vocabulary = load_json(vocabulary_path);
+  const std::string merges = load_file(merges_path, kMaxFileBytes);
+  Spelling spelling{.entries = entries_of(vocabulary.root()),
+                    .merges = merges_of(merges, merges_path),
+                    .added = {}};
+  const fs::path added_path = vocabulary_path.parent_path() / "added_tokens.json";
+  std::optional<JsonDocument> added;
+  if (fs::exists(added_path)) {
+    added.emplace(load_file(added_path, kMaxFileBytes), added_path.string());
+    spelling.added = entries_of(added->root());
+  }
+  return Builder(spelling, vocabulary_path.string()).build();
 }
 
 // A part of tokenizer.json; nothing if it is absent. Throws: InputError if it is of another type.
@@ -280,8 +332,8 @@ void check_pre_tokenizer(const JsonObject& root) {
   check_truth(*part, "use_regex", true);
 }
 
-std::vector<std::pair<std::string, std::uint64_t>> added_tokens(const JsonObject& root) {
-  std::vector<std::pair<std::string, std::uint64_t>> added;
+std::vector<Entry> added_tokens(const JsonObject& root) {
+  std::vector<Entry> added;
   if (!root.find("added_tokens")) return added;
   for (const JsonObject& token : root.objects("added_tokens")) {
     if (!token.truth("special")) {
@@ -289,19 +341,19 @@ std::vector<std::pair<std::string, std::uint64_t>> added_tokens(const JsonObject
                    fmt::format("is false for {}; ordinary text is not split at added words",
                                json_quote(token.text("content"))));
     }
-    added.emplace_back(token.text("content"), token.whole_number("id"));
+    added.push_back({token.text("content"), token.whole_number("id")});
   }
   return added;
 }
 
 // Merges are texts "left right" or, from newer writers, pairs.
-std::vector<std::pair<std::string, std::string>> merges_of(const JsonObject& model,
-                                                           std::string_view path) {
-  std::vector<std::pair<std::string, std::string>> merges;
+std::vector<Merge> merges_of(const JsonObject& model, std::string_view path) {
+  std::vector<Merge> merges;
   for (const auto element : model.elements("merges")) {
     std::string_view left, right;
     if (element.get(left) == simdjson::SUCCESS) {
-      merges.push_back(split_merge(left, fmt::format("{}: model.merges[{}]", path, merges.size())));
+      merges.push_back(split_merge(
+          left, [&] { return fmt::format("{}: model.merges[{}]", path, merges.size()); }));
       continue;
     }
     simdjson::dom::array pair;
@@ -310,13 +362,13 @@ std::vector<std::pair<std::string, std::string>> merges_of(const JsonObject& mod
       model.refuse(fmt::format("merges[{}]", merges.size()),
                    "is neither a text nor a pair of texts");
     }
-    merges.emplace_back(left, right);
+    merges.push_back({left, right});
   }
   return merges;
 }
 
 TokenizerFiles load_tokenizer_json(const fs::path& path) {
-  const JsonDocument document(load_file(path, kMaxFileBytes), path.string());
+  const JsonDocument document = load_json(path);
   const JsonObject root = document.root();
   const auto model = typed_part(root, "model", "BPE");
   if (!model) root.refuse("model", "is missing");
@@ -336,7 +388,7 @@ TokenizerFiles load_tokenizer_json(const fs::path& path) {
 // A tokenizer_config.json can switch add_prefix_space on for every form beside it.
 void check_tokenizer_config(const fs::path& path) {
   if (!fs::exists(path)) return;
-  const JsonDocument document(load_file(path, kMaxFileBytes), path.string());
+  const JsonDocument document = load_json(path);
   check_truth(document.root(), "add_prefix_space", false);
 }
 
