@@ -29,4 +29,11 @@ inline std::size_t utf8_sequence_length(std::string_view text) {
   return 0;
 }
 
+/// Bytes of the longest beginning of `text` that is well-formed; text.size() when all of it is.
+inline std::size_t utf8_prefix_length(std::string_view text) {
+  std::size_t end = 0;
+  while (const std::size_t length = utf8_sequence_length(text.substr(end))) end += length;
+  return end;
+}
+
 }  // namespace gpt2::formats

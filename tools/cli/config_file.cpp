@@ -10,6 +10,7 @@
 #include <iterator>
 
 #include "formats/errors.h"
+#include "formats/utf8.h"
 
 namespace gpt2::cli {
 namespace {
@@ -47,6 +48,12 @@ std::vector<std::string> words_of_value(const YAML::Node& value, const std::stri
 
 std::vector<ConfigEntry> load_config_file(const std::filesystem::path& path) {
   const std::string text = load_text(path);
+  // yaml-cpp would read another character in place of a broken one: another file's name, perhaps.
+  if (const auto good = formats::utf8_prefix_length(text); good < text.size()) {
+    const auto line = 1 + std::ranges::count(std::string_view(text).substr(0, good), '\n');
+    throw formats::InputError(
+        fmt::format("{}:{}: is not UTF-8, as YAML must be", path.string(), line));
+  }
   std::vector<YAML::Node> documents;
   try {
     documents = YAML::LoadAll(text);

@@ -14,6 +14,8 @@
 #include <utility>
 
 #include "formats/errors.h"
+#include "formats/json_text.h"
+#include "formats/utf8.h"
 
 namespace gpt2::cli {
 namespace {
@@ -114,7 +116,15 @@ void parse(const std::string& word, bool& target) {
   target = yes;
 }
 
+bool is_utf8(std::string_view text) { return formats::utf8_prefix_length(text) == text.size(); }
+
+void check_is_utf8(const std::string& word) {
+  if (is_utf8(word)) return;
+  throw UsageError(fmt::format("the word {} is not UTF-8, as YAML must be", formats::json_quote(word)));
+}
+
 std::string yaml_list(const std::vector<std::string>& words) {
+  for (const auto& word : words) check_is_utf8(word);
   YAML::Emitter out;
   out.SetStringFormat(YAML::DoubleQuoted);
   out << YAML::Flow << YAML::BeginSeq;
@@ -124,6 +134,7 @@ std::string yaml_list(const std::vector<std::string>& words) {
 }
 
 std::string yaml_string(const std::string& text) {
+  check_is_utf8(text);
   YAML::Emitter out;
   out << YAML::DoubleQuoted << text;
   return out.c_str();
@@ -164,10 +175,10 @@ std::string yaml_of(const OptionTarget& target) {
 std::vector<std::string> words_of(const OptionTarget& target, const std::string& text) {
   if (!std::holds_alternative<std::vector<std::string>*>(target)) return {text};
   try {
-    return YAML::Load(text).as<std::vector<std::string>>();
+    if (is_utf8(text)) return YAML::Load(text).as<std::vector<std::string>>();
   } catch (const YAML::Exception&) {
-    throw UsageError(fmt::format("'{}' is not a YAML list of words", text));
   }
+  throw UsageError(fmt::format("'{}' is not a YAML list of words", text));
 }
 
 bool is_empty(const OptionTarget& target) {

@@ -20,8 +20,9 @@ using OptionTarget = std::variant<std::string*, std::int64_t*, std::uint64_t*, s
 void assign(const OptionTarget& target, const std::vector<std::string>& words);
 
 /// The target's value as a text that `words_of` turns back into words; a list is a YAML list.
+/// Throws: UsageError for a list with words that are not UTF-8, which YAML cannot hold.
 std::string text_of(const OptionTarget& target);
-/// The same as YAML, strings in quotes.
+/// The same as YAML, strings in quotes. Throws: UsageError for a word that is not UTF-8.
 std::string yaml_of(const OptionTarget& target);
 /// Throws: UsageError when a list's text is not a YAML list of words.
 std::vector<std::string> words_of(const OptionTarget& target, const std::string& text);

@@ -26,4 +26,5 @@ probe --learning-rate 1e-3x
 probe --epsilon ''
 probe --kind oval
 probe --json=maybe
+probe --text $'caf\xe9' --print-config
 probe --tokens-per-shard
