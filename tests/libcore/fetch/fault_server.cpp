@@ -76,14 +76,15 @@ std::string lower(std::string text) {
   return text;
 }
 
-/// Up to the blank line; empty when the client has gone.
+/// Up to the blank line, after which nothing comes; empty when the client has gone.
 std::string read_head(int descriptor, ssl_st* tls) {
   std::string head;
   while (!head.ends_with("\r\n\r\n")) {
-    char byte = 0;
-    const auto got = tls != nullptr ? SSL_read(tls, &byte, 1) : ::recv(descriptor, &byte, 1, 0);
-    if (got != 1) return {};
-    head += byte;
+    char bytes[4096];
+    const auto got = tls != nullptr ? SSL_read(tls, bytes, sizeof bytes)
+                                    : ::recv(descriptor, bytes, sizeof bytes, 0);
+    if (got <= 0) return {};
+    head.append(bytes, static_cast<std::size_t>(got));
   }
   return head;
 }
@@ -133,6 +134,11 @@ void Connection::reset() {
   is_cut_ = true;
   const linger at_once{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+bool Connection::is_open() const {
+  char byte = 0;
+  return ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
 }
 
 Certificates::Certificates(const std::string& folder, const std::string& names)

@@ -38,6 +38,8 @@ class Connection {
   /// Cuts the connection so that the client sees a reset.
   void reset();
   bool is_cut() const { return is_cut_; }
+  /// False: the client has closed its end.
+  bool is_open() const;
 
  private:
   int descriptor_;

@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// What servers and networks do wrong, as a table. Whatever happens, no wrong file appears under the
+// final name, each failure has its exit code, and once the server is well again the same call
+// completes the file. Run with --log_level=message, it prints the table.
+#include "libcore/fetch/download.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "formats/digest.h"
+#include "formats/durable_file.h"
+#include "tests/libcore/fetch/fault_server.h"
+#include "tests/support/temporary_folder.h"
+
+namespace gpt2::fetch {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+const DownloadObserver kSilent{.progress = [](std::uint64_t, std::uint64_t) {},
+                               .notice = [](const std::string&) {},
+                               .detail = [](const std::string&) {}};
+
+std::string random_bytes(std::mt19937& random, std::size_t size) {
+  std::string bytes(size, '\0');
+  for (auto& byte : bytes) byte = static_cast<char>(random());
+  return bytes;
+}
+
+ContentHash hash_of(std::string_view bytes) {
+  return content_hash_from_hex(formats::Digest().update(bytes).hex());
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// The answer of a server that does everything right: Range, If-Range, ETag.
+std::string right_answer(const Request& request, std::string_view file,
+                         const std::string& tag = "\"v1\"") {
+  const auto begin = request.range_begin();
+  const auto condition = request.header("if-range");
+  if (!begin || (!condition.empty() && condition != tag)) {
+    return response("200 OK", "ETag: " + tag + "\r\n", file);
+  }
+  if (*begin >= file.size()) {
+    return response("416 Range Not Satisfiable",
+                    fmt::format("Content-Range: bytes */{}\r\n", file.size()), "");
+  }
+  return response("206 Partial Content",
+                  fmt::format("ETag: {}\r\nContent-Range: bytes {}-{}/{}\r\n", tag, *begin,
+                              file.size() - 1, file.size()),
+                  file.substr(*begin));
+}
+
+/// Header and the first `bytes` of the body of an answer.
+std::string cut(const std::string& answer, std::size_t bytes) {
+  return answer.substr(0, std::min(answer.find("\r\n\r\n") + 4 + bytes, answer.size()));
+}
+
+std::string in_pieces(std::string_view headers, std::string_view body, std::string_view end) {
+  return fmt::format("HTTP/1.1 200 OK\r\n{}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}{}", headers,
+                     body.size(), body, end);
+}
+
+enum class End { kCompletes, kRefused, kUnavailable, kDiskFull };
+std::string_view name_of(End end) {
+  constexpr std::string_view kNames[] = {"completes", "refused, 65", "unavailable, 69",
+                                         "disk full, 74"};
+  return kNames[static_cast<std::size_t>(end)];
+}
+
+/// One file on one server, for one fault and one seed.
+struct World {
+  explicit World(unsigned seed) : random(seed) {
+    file = random_bytes(random, 20'000 + random() % 30'000);
+    settings.retry.sleep = [this](std::chrono::milliseconds time) { slept += time; };
+    settings.retry.now = [] { return std::chrono::system_clock::from_time_t(1767225600); };
+    settings.http.slow_time = 5s;
+    settings.most_bytes = 1'000'000;
+    request.path = folder / "file.bin";
+    request.hash = hash_of(file);
+  }
+  std::size_t some_bytes() { return 1 + random() % (file.size() - 1); }
+  std::string other_file() {
+    auto other = file;
+    other[random() % other.size()] ^= 1;
+    return other;
+  }
+  /// What download() came to.
+  End fetch() {
+    HttpClient client(settings.http);
+    try {
+      download(client, request, settings, kSilent);
+      return End::kCompletes;
+    } catch (const formats::UnavailableError& error) {
+      words = error.what();
+      return End::kUnavailable;
+    } catch (const formats::InputError& error) {
+      words = error.what();
+      return End::kRefused;
+    } catch (const formats::IoError& error) {
+      words = error.what();
+      return End::kDiskFull;
+    }
+  }
+
+  std::mt19937 random;
+  support::TemporaryFolder folder;
+  std::string file;
+  DownloadSettings settings;
+  FileRequest request;
+  std::chrono::milliseconds slept{0};
+  std::string words;
+};
+
+/// Answers the `number`-th request, from 0.
+using Misbehave = std::function<void(World&, const Request&, Connection&, int number)>;
+struct Fault {
+  std::string name;
+  End end;
+  Misbehave answer;
+  std::function<void(World&)> prepare = [](World&) {};
+  bool is_slow = false;  // run once, not with every seed
+  bool uses_tls = false;
+  std::string host = "127.0.0.1";
+};
+
+/// The first answer is `first`, those after it are right.
+Misbehave at_first(std::function<std::string(World&, const Request&)> first) {
+  return [first](World& world, const Request& request, Connection& connection, int number) {
+    connection.send(number == 0 ? first(world, request) : right_answer(request, world.file));
+  };
+}
+Misbehave always(std::function<std::string(World&, const Request&)> answer) {
+  return [answer](World& world, const Request& request, Connection& connection, int) {
+    connection.send(answer(world, request));
+  };
+}
+Misbehave always(const std::string& answer) {
+  return always([answer](World&, const Request&) { return answer; });
+}
+
+void without_hash(World& world) { world.request.hash = {}; }
+void with_size(World& world) { world.request.bytes = world.file.size(); }
+
+std::string redirect(const std::string& location) {
+  return response("302 Found", "Location: " + location + "\r\n", "");
+}
+
+const std::string kOctets = "Content-Type: application/octet-stream\r\n";
+const std::string kLoginPage = "<!DOCTYPE html><html>Log in</html>";
+
+const std::vector<Fault>& faults() {
+  static const std::vector<Fault> kFaults{
+      {"nothing wrong", End::kCompletes,
+       always([](World& w, const Request& r) { return right_answer(r, w.file); })},
+      {"body cut three times", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         const auto answer = right_answer(r, w.file);
+         c.send(number < 3 ? cut(answer, w.some_bytes() / 3) : answer);
+       }},
+      {"body cut three times, no hash", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         const auto answer = right_answer(r, w.file);
+         c.send(number < 3 ? cut(answer, w.some_bytes() / 3) : answer);
+       },
+       without_hash},
+      {"body cut at its first byte, always", End::kUnavailable,
+       always([](World& w, const Request&) { return cut(right_answer({}, w.file), 0); })},
+      {"reset in the body", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         const auto answer = right_answer(r, w.file);
+         c.send(number < 2 ? cut(answer, w.some_bytes() / 2) : answer);
+         if (number < 2) c.reset();
+       }},
+      {"reset before an answer", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         if (number == 0) return c.reset();
+         c.send(right_answer(r, w.file));
+       }},
+      {"closed without an answer", End::kCompletes,
+       at_first([](World&, const Request&) { return std::string(); })},
+      {"pieces cut", End::kCompletes, at_first([](World& w, const Request&) {
+         const auto whole = in_pieces("", w.file, "\r\n0\r\n\r\n");
+         return whole.substr(0, whole.size() - w.some_bytes());
+       })},
+      {"pieces cut before the last, no hash", End::kCompletes,
+       at_first([](World& w, const Request&) { return in_pieces("", w.file, "\r\n"); }),
+       without_hash},
+      {"piece of a bad size", End::kCompletes,
+       at_first([](World& w, const Request&) { return in_pieces("", w.file, "\r\nzz\r\n"); })},
+      {"no length, whole", End::kCompletes,
+       always([](World& w, const Request&) { return "HTTP/1.0 200 OK\r\n\r\n" + w.file; })},
+      {"no length, cut", End::kCompletes, at_first([](World& w, const Request&) {
+         return "HTTP/1.0 200 OK\r\n\r\n" + w.file.substr(0, w.some_bytes());
+       })},
+      {"no length, cut, size known", End::kCompletes, at_first([](World& w, const Request&) {
+         return "HTTP/1.0 200 OK\r\n\r\n" + w.file.substr(0, w.some_bytes());
+       }),
+       with_size},
+      {"no length, wrong file", End::kRefused, always([](World& w, const Request&) {
+         return "HTTP/1.0 200 OK\r\n\r\n" + w.file + "more";
+       })},
+      {"no length, no hash", End::kRefused,
+       always([](World& w, const Request&) { return "HTTP/1.0 200 OK\r\n\r\n" + w.file; }),
+       without_hash},
+      {"no length, no end", End::kRefused,
+       [](World&, const Request&, Connection& c, int) {
+         c.send("HTTP/1.0 200 OK\r\n\r\n");
+         while (c.send(std::string(10'000, 'x'))) {
+         }
+       }},
+      {"too short by its own length", End::kRefused, always([](World& w, const Request&) {
+         return response("200 OK", "", std::string_view(w.file).substr(0, w.some_bytes()));
+       })},
+      {"other size than is known", End::kRefused,
+       always([](World& w, const Request&) { return response("200 OK", "", w.file + "x"); }),
+       with_size},
+      {"promises more than it has", End::kUnavailable, always([](World& w, const Request&) {
+         return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", w.file.size() + 9,
+                            w.file);
+       })},
+      {"sends more than it promises", End::kCompletes, always([](World& w, const Request&) {
+         return response("200 OK", "", w.file) + "HTTP/1.1 200 OK\r\n\r\nmore";
+       })},
+      {"pieces beyond the known size", End::kRefused, always([](World& w, const Request&) {
+         return in_pieces("", w.file + std::string(9, 'x'), "\r\n0\r\n\r\n");
+       }),
+       with_size},
+      {"length of an exabyte", End::kRefused,
+       always("HTTP/1.1 200 OK\r\nContent-Length: 1000000000000000000\r\n\r\nx")},
+      {"length beyond 64 bits", End::kRefused,
+       always("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nx")},
+      {"length below zero", End::kUnavailable,
+       always("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nx")},
+      {"more than the disk has free", End::kDiskFull,
+       always("HTTP/1.1 200 OK\r\nContent-Length: 900000000000000000\r\n\r\nx"),
+       [](World& w) { w.settings.most_bytes = ~std::uint64_t{0}; }},
+      {"429, Retry-After in seconds", End::kCompletes, at_first([](World&, const Request&) {
+         return response("429 Too Many Requests", "Retry-After: 77\r\n", "slower");
+       })},
+      {"503, Retry-After as a date", End::kCompletes, at_first([](World&, const Request&) {
+         return response("503 Busy", "Retry-After: Thu, 01 Jan 2026 00:01:17 GMT\r\n", "later");
+       })},
+      {"429, RateLimit", End::kCompletes, at_first([](World&, const Request&) {
+         return response("429 Slow", "RateLimit: \"resolvers\";r=0;t=77\r\n", "");
+       })},
+      {"429, Retry-After of a week", End::kUnavailable,
+       always(response("429 Slow", "Retry-After: 604800\r\n", ""))},
+      {"500 twice", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         c.send(number < 2 ? response("500 Oh", "", "sorry") : right_answer(r, w.file));
+       }},
+      {"502 always", End::kUnavailable, always(response("502 Bad Gateway", "", kLoginPage))},
+      {"404", End::kRefused, always(response("404 Not Found", "", "none"))},
+      {"403", End::kRefused, always(response("403 Forbidden", "", "no"))},
+      {"401", End::kRefused, always(response("401 Unauthorized", "", "who"))},
+      {"204 without a body", End::kRefused, always("HTTP/1.1 204 No Content\r\n\r\n")},
+      {"304 though unasked", End::kRefused, always("HTTP/1.1 304 Not Modified\r\n\r\n")},
+      {"signed address has expired", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         if (r.path == "/file") return void(c.send(redirect("//localhost:" + w.words + "/signed")));
+         c.send(number < 2 ? response("403 Forbidden", "", "expired") : right_answer(r, w.file));
+       }},
+      {"redirects in a circle", End::kUnavailable, always(redirect("/file"))},
+      {"redirects to nowhere", End::kRefused, always(response("302 Found", "", ""))},
+      {"redirects to file:", End::kRefused, always(redirect("file:///etc/passwd"))},
+      {"redirects to ftp:", End::kRefused, always(redirect("ftp://127.0.0.1/file"))},
+      {"redirects to a name and password", End::kRefused, always(redirect("//me:word@127.0.0.1/"))},
+      {"redirects from https to http", End::kRefused, always(redirect("http://127.0.0.1:1/file")),
+       [](World&) {}, false, true},
+      {"file has changed since the cut, tag known", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         if (number == 0) {
+           c.send(cut(right_answer(r, w.other_file(), "\"old\""), w.some_bytes()));
+         } else {
+           c.send(right_answer(r, w.file, "\"new\""));
+         }
+       },
+       without_hash},
+      {"file has changed, If-Range ignored, tag tells", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         auto request = r;
+         std::erase_if(request.headers, [](auto& h) { return h.starts_with("if-range"); });
+         if (number == 0) {
+           c.send(cut(right_answer(r, w.other_file(), "\"old\""), w.some_bytes()));
+         } else {
+           c.send(right_answer(request, w.file, "\"new\""));
+         }
+       },
+       without_hash},
+      {"file has changed, nothing tells but the hash", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         const auto other = std::string(w.file.size(), 'o');
+         c.send(number == 0 ? cut(right_answer(r, other, "W/\"x\""), w.some_bytes())
+                            : right_answer(r, w.file, "W/\"x\""));
+       }},
+      {"Range ignored", End::kCompletes,
+       [](World& w, const Request&, Connection& c, int number) {
+         const auto answer = response("200 OK", "ETag: \"v1\"\r\n", w.file);
+         c.send(number < 2 ? cut(answer, w.some_bytes()) : answer);
+       }},
+      {"other range than asked for", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         if (!r.range_begin()) {
+           const auto answer = right_answer(r, w.file);
+           return void(c.send(number == 0 ? cut(answer, w.file.size() / 2) : answer));
+         }
+         c.send(response(
+             "206 Partial Content",
+             fmt::format("Content-Range: bytes 0-{}/{}\r\n", w.file.size() - 1, w.file.size()),
+             w.file));
+       }},
+      {"206 that does not say its range", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         const auto answer = right_answer({}, w.file);
+         if (number == 0) return void(c.send(cut(answer, w.file.size() / 2)));
+         c.send(r.range_begin() ? response("206 Partial Content", "", "abc") : answer);
+       }},
+      {"206 in several parts", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         if (number == 0) return void(c.send(cut(right_answer(r, w.file), w.file.size() / 2)));
+         c.send(number == 1 ? response("206 Partial Content",
+                                       "Content-Type: multipart/byteranges; boundary=x\r\n", "--x")
+                            : right_answer(r, w.file));
+       }},
+      {"206 though the whole was asked for", End::kUnavailable,
+       always([](World& w, const Request&) {
+         return response("206 Partial Content", "Content-Range: bytes 0-8/9\r\n",
+                         w.file.substr(0, 9));
+       })},
+      {"416 for the rest", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         const auto answer = right_answer({}, w.file);
+         if (number == 0) return void(c.send(cut(answer, w.some_bytes())));
+         c.send(r.range_begin() ? response("416 No", "", "") : answer);
+       }},
+      {"416 always", End::kUnavailable, always(response("416 No", "", ""))},
+      {"one bit is wrong", End::kRefused,
+       always([](World& w, const Request& r) { return right_answer(r, w.other_file()); })},
+      {"one bit is wrong before a cut", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         const auto at = w.file.size() / 2;
+         auto other = w.file;
+         other[at / 2] ^= 4;
+         c.send(number == 0 ? cut(right_answer(r, other), at) : right_answer(r, w.file));
+       }},
+      {"packed by gzip, unasked", End::kRefused, always([](World& w, const Request&) {
+         return response("200 OK", "Content-Encoding: gzip\r\n", w.file);
+       })},
+      {"a page to log in", End::kRefused,
+       always(response("200 OK", "Content-Type: text/html; charset=utf-8\r\n", kLoginPage))},
+      {"a page to log in, no hash", End::kRefused,
+       always(response("200 OK", "Content-Type: text/html\r\n", kLoginPage)), without_hash},
+      {"a page to log in, disguised", End::kRefused,
+       always(response("200 OK", kOctets, kLoginPage))},
+      {"hub has another file than is pinned", End::kRefused, always([](World& w, const Request& r) {
+         return r.path == "/file"
+                    ? response("302 Found",
+                               fmt::format("Location: /cdn\r\nX-Linked-Etag: \"{}\"\r\n",
+                                           hash_of("other").hex),
+                               "")
+                    : right_answer(r, w.file);
+       }),
+       [](World& w) { w.settings.hub_origin = "of the server"; }},
+      {"hub's hash is not that of the body", End::kRefused, always([](World& w, const Request& r) {
+         return r.path == "/file"
+                    ? response("302 Found",
+                               fmt::format("Location: /cdn\r\nX-Linked-Etag: \"{}\"\r\n",
+                                           hash_of(w.file).hex),
+                               "")
+                    : right_answer(r, w.other_file());
+       }),
+       [](World& w) {
+         without_hash(w);
+         w.settings.hub_origin = "of the server";
+       }},
+      {"not HTTP at all", End::kUnavailable, always("220 mail.example.org ESMTP\r\n")},
+      {"HTTP/0.9", End::kUnavailable, always([](World& w, const Request&) { return w.file; })},
+      {"headers without end", End::kRefused,
+       [](World&, const Request&, Connection& c, int) {
+         c.send("HTTP/1.1 200 OK\r\n");
+         while (c.send("X: " + std::string(1000, 'x') + "\r\n")) {
+         }
+       }},
+      {"TLS cut without its farewell", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         const auto answer = right_answer(r, w.file);
+         c.send(number < 2 ? cut(answer, w.some_bytes() / 2) : answer);
+         if (number < 2) c.reset();
+       },
+       [](World&) {}, false, true},
+      {"TLS without length, cut", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         if (number > 0) return void(c.send(right_answer(r, w.file)));
+         c.send("HTTP/1.0 200 OK\r\n\r\n" + w.file.substr(0, w.some_bytes()));
+         c.reset();
+       },
+       [](World&) {}, false, true},
+      {"a byte now and then", End::kUnavailable,
+       [](World& w, const Request&, Connection& c, int) {
+         const auto answer = right_answer({}, w.file);
+         for (std::size_t i = 0; i < answer.size() && c.send(answer.substr(i, 1)); ++i) {
+           std::this_thread::sleep_for(20ms);
+         }
+       },
+       [](World& w) {
+         w.settings.http.slow_time = 1s;
+         w.settings.retry.tries = 1;
+       },
+       true},
+      {"an answer that never comes", End::kUnavailable,
+       [](World&, const Request&, Connection& c, int) {
+         while (c.is_open()) std::this_thread::sleep_for(10ms);
+       },
+       [](World& w) {
+         w.settings.http.slow_time = 1s;
+         w.settings.retry.tries = 1;
+       },
+       true},
+  };
+  return kFaults;
+}
+
+/// One row of the table: what happened with one fault and one seed.
+struct Outcome {
+  std::vector<std::string> problems;
+  End end = End::kCompletes;
+  std::size_t requests = 0;
+  std::chrono::milliseconds slept{0};
+  std::string words;
+};
+
+Outcome run(const Fault& fault, unsigned seed) {
+  Outcome outcome;
+  World world(seed);
+  fault.prepare(world);
+  std::optional<Certificates> certificates;
+  if (fault.uses_tls) certificates.emplace(world.folder.path(), "DNS:localhost,IP:127.0.0.1");
+  std::atomic<bool> is_broken = true;
+  std::atomic<int> number = 0;
+  const FaultServer server(
+      [&](const Request& request, Connection& connection) {
+        if (is_broken) return fault.answer(world, request, connection, number++);
+        connection.send(right_answer(request, world.file));
+      },
+      certificates ? &*certificates : nullptr);
+  if (certificates) world.settings.http.ca_file = certificates->authority_file();
+  world.request.url = parse_url(server.url("/file"));
+  if (!world.settings.hub_origin.empty()) world.settings.hub_origin = world.request.url.origin;
+  world.words = server.url("").substr(server.url("").rfind(':') + 1);
+
+  outcome.end = world.fetch();
+  outcome.requests = server.requests().size();
+  outcome.slept = world.slept;
+  outcome.words = world.words;
+  const auto check = [&](bool holds, const std::string& sentence) {
+    if (!holds) outcome.problems.push_back(sentence);
+  };
+  check(outcome.end == fault.end, fmt::format("{}: {}", name_of(outcome.end), world.words));
+  check(fs::exists(world.request.path) == (outcome.end == End::kCompletes),
+        "a file is there after a failure, or none after success");
+  if (outcome.end == End::kCompletes) {
+    check(read_file(world.request.path) == world.file, "a wrong file was accepted");
+    check(!fs::exists(world.folder / "file.bin.part"), "the partial file is left");
+  } else {
+    is_broken = false;
+    world.settings.most_bytes = 1'000'000;
+    check(world.fetch() == End::kCompletes, "it was not completed later: " + world.words);
+    check(read_file(world.request.path) == world.file, "a wrong file was accepted later");
+  }
+  return outcome;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(download_faults)
+
+BOOST_AUTO_TEST_CASE(no_wrong_file_is_accepted_and_every_one_is_completed) {
+  constexpr unsigned kSeeds = 6;
+  struct Task {
+    const Fault* fault;
+    unsigned seed;
+    Outcome outcome;
+  };
+  std::vector<Task> tasks;
+  for (const auto& fault : faults()) {
+    for (unsigned seed = 0; seed < (fault.is_slow ? 1 : kSeeds); ++seed) {
+      tasks.push_back({.fault = &fault, .seed = seed, .outcome = {}});
+    }
+  }
+  std::stable_partition(tasks.begin(), tasks.end(),
+                        [](const Task& task) { return task.fault->is_slow; });
+  std::atomic<std::size_t> next = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (std::size_t task; (task = next++) < tasks.size();) {
+        tasks[task].outcome = run(*tasks[task].fault, tasks[task].seed);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+
+  std::size_t wrong_count = 0;
+  for (const auto& [fault, seed, outcome] : tasks) {
+    for (const auto& problem : outcome.problems) {
+      BOOST_ERROR(fault->name << ", seed " << seed << ": " << problem);
+      ++wrong_count;
+    }
+    if (seed > 0) continue;
+    fmt::print("{:<45} {:<16} {:>2} requests {:>6.1f} s waited\n", fault->name,
+               name_of(outcome.end), outcome.requests,
+               std::chrono::duration<double>(outcome.slept).count());
+  }
+  fmt::print("{} faults, {} downloads, {} wrong\n", faults().size(), tasks.size(), wrong_count);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace gpt2::fetch
