@@ -5,12 +5,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 
 #include "formats/byte_codec.h"
 #include "formats/crc32c.h"
 #include "formats/errors.h"
+#include "formats/stored_tokens.h"
 
 namespace gpt2::formats {
 namespace {
@@ -23,16 +23,6 @@ constexpr std::size_t kExtensionOffset = 512, kExtensionEnd = 568, kHeaderCrcOff
 // llm.c reads the count as a signed 32-bit number.
 constexpr std::uint64_t kMaxTokenCount = std::numeric_limits<std::int32_t>::max();
 constexpr std::size_t kPieceTokens = std::size_t{1} << 19;
-
-// Tokens as they are stored. On a little-endian machine these are their bytes in memory.
-void to_bytes(std::span<const std::uint16_t> tokens, std::vector<std::uint8_t>& bytes) {
-  bytes.resize(2 * tokens.size());
-  for (std::size_t i = 0; i < tokens.size(); ++i) store_u16(&bytes[2 * i], tokens[i]);
-}
-
-std::uint64_t documents_in(std::span<const std::uint16_t> tokens, std::uint32_t end_of_text) {
-  return static_cast<std::uint64_t>(std::ranges::count(tokens, end_of_text));
-}
 
 class HeaderDecoder {
  public:
@@ -171,11 +161,8 @@ void TokenShardReader::read(std::uint64_t first, std::span<std::uint16_t> tokens
     throw UsageError(fmt::format("{}: has {} tokens, asked for {} from {} on", path().string(),
                                  header_.token_count, tokens.size(), first));
   }
-  auto* bytes = reinterpret_cast<std::uint8_t*>(tokens.data());
-  file_.read(kTokenShardHeaderBytes + 2 * first, {bytes, 2 * tokens.size()});
-  if constexpr (std::endian::native != std::endian::little) {
-    for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = load_u16(bytes + 2 * i);
-  }
+  file_.read(kTokenShardHeaderBytes + 2 * first, storage_of(tokens));
+  stored_to_tokens(tokens);
 }
 
 void TokenShardReader::verify(std::optional<std::uint32_t> vocab_size) const {
@@ -184,20 +171,18 @@ void TokenShardReader::verify(std::optional<std::uint32_t> vocab_size) const {
   std::uint32_t crc = 0;
   std::uint64_t documents = 0;
   std::vector<std::uint16_t> tokens;
-  std::vector<std::uint8_t> bytes;
+  std::vector<std::uint8_t> scratch;
   for (std::uint64_t first = 0; first < header_.token_count; first += tokens.size()) {
     tokens.resize(std::min<std::uint64_t>(kPieceTokens, header_.token_count - first));
     read(first, tokens);
-    const auto bad = std::ranges::find_if(tokens, [&](auto token) { return token >= limit; });
-    if (bad != tokens.end()) {
-      const auto index = first + static_cast<std::uint64_t>(bad - tokens.begin());
-      throw FormatError(path().string(), kTokenShardHeaderBytes + 2 * index, "token",
-                        fmt::format("is {}, not below the vocabulary size {}", *bad, limit));
+    if (const auto unknown = find_unknown_token(tokens, limit)) {
+      throw FormatError(
+          path().string(), kTokenShardHeaderBytes + 2 * (first + *unknown), "token",
+          fmt::format("is {}, not below the vocabulary size {}", tokens[*unknown], limit));
     }
     if (header_.foreign) continue;
-    to_bytes(tokens, bytes);
-    crc = crc32c(bytes, crc);
-    documents += documents_in(tokens, header_.end_of_text);
+    crc = crc32c(stored_bytes(tokens, scratch), crc);
+    documents += count_token(tokens, header_.end_of_text);
   }
   if (header_.foreign) return;
   if (crc != header_.payload_crc32c) {
@@ -221,26 +206,20 @@ TokenShardWriter::TokenShardWriter(const std::filesystem::path& path, const Toke
 }
 
 void TokenShardWriter::append(std::span<const std::uint16_t> tokens) {
-  const auto bad =
-      std::ranges::find_if(tokens, [&](auto token) { return token >= header_.vocab_size; });
-  if (bad != tokens.end()) {
+  if (const auto unknown = find_unknown_token(tokens, header_.vocab_size)) {
     throw UsageError(fmt::format("{}: token {} is not below the vocabulary size {}",
-                                 file_.path().string(), *bad, header_.vocab_size));
+                                 file_.path().string(), tokens[*unknown], header_.vocab_size));
   }
   if (tokens.size() > kMaxTokenCount - header_.token_count) {
     throw UsageError(fmt::format("{}: a shard holds at most {} tokens; make shards smaller",
                                  file_.path().string(), kMaxTokenCount));
   }
-  std::vector<std::uint8_t> bytes;
-  for (auto rest = tokens; !rest.empty();) {
-    const auto piece = rest.first(std::min(rest.size(), kPieceTokens));
-    to_bytes(piece, bytes);
-    file_.write(bytes);
-    header_.payload_crc32c = crc32c(bytes, header_.payload_crc32c);
-    rest = rest.subspan(piece.size());
-  }
+  std::vector<std::uint8_t> scratch;
+  const auto bytes = stored_bytes(tokens, scratch);
+  file_.write(bytes);
+  header_.payload_crc32c = crc32c(bytes, header_.payload_crc32c);
   header_.token_count += tokens.size();
-  header_.document_count += documents_in(tokens, header_.end_of_text);
+  header_.document_count += count_token(tokens, header_.end_of_text);
 }
 
 void TokenShardWriter::commit(bool replace) {

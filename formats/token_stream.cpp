@@ -14,6 +14,7 @@
 #include "formats/byte_codec.h"
 #include "formats/crc32c.h"
 #include "formats/errors.h"
+#include "formats/stored_tokens.h"
 #include "formats/token_shard.h"
 
 namespace gpt2::formats {
@@ -50,13 +51,16 @@ TokenStreamWriter::TokenStreamWriter(std::ostream& out, const TokenStreamHeader&
 }
 
 void TokenStreamWriter::append(std::span<const std::uint16_t> tokens) {
-  for (const std::uint16_t token : tokens) {
-    if (token >= header_.vocab_size) {
-      throw UsageError(fmt::format("token {} does not fit a token stream of vocabulary size {}",
-                                   token, header_.vocab_size));
-    }
-    pending_.push_back(static_cast<std::uint8_t>(token));
-    pending_.push_back(static_cast<std::uint8_t>(token >> 8));
+  if (const auto unknown = find_unknown_token(tokens, header_.vocab_size)) {
+    throw UsageError(fmt::format("token {} does not fit a token stream of vocabulary size {}",
+                                 tokens[*unknown], header_.vocab_size));
+  }
+  std::vector<std::uint8_t> scratch;
+  for (auto bytes = stored_bytes(tokens, scratch); !bytes.empty();) {
+    const auto part =
+        bytes.first(std::min(bytes.size(), kTokenStreamMaxPayloadBytes - pending_.size()));
+    pending_.insert(pending_.end(), part.begin(), part.end());
+    bytes = bytes.subspan(part.size());
     if (pending_.size() == kTokenStreamMaxPayloadBytes) flush_tokens();
   }
   token_count_ += tokens.size();
@@ -141,8 +145,10 @@ void TokenStreamReader::read_exactly(std::span<std::uint8_t> bytes, const char* 
 }
 
 bool TokenStreamReader::next(std::vector<std::uint16_t>& tokens) {
-  tokens.clear();
-  if (ended_) return false;
+  if (ended_) {
+    tokens.clear();
+    return false;
+  }
   const std::uint64_t begin = offset_;
   std::array<std::uint8_t, 8> head{};
   read_exactly(head, "frame");
@@ -161,29 +167,36 @@ bool TokenStreamReader::next(std::vector<std::uint16_t>& tokens) {
                           : fmt::format("is {}, expected an even number from 2 to {}",
                                         payload_bytes, kTokenStreamMaxPayloadBytes));
   }
-  frame_.resize(payload_bytes + 4);
-  read_exactly(frame_, kind == kEndKind ? "end frame" : "tokens");
-  const std::span payload(frame_.data(), payload_bytes);
-  const std::uint32_t crc = crc32c(payload, crc32c(head));
-  if (const auto stored = load_u32(&frame_[payload_bytes]); stored != crc) {
-    throw FormatError(name_, offset_ - 4, "frame_crc32c",
-                      fmt::format("is {:08x}, the frame's bytes give {:08x}", stored, crc));
-  }
   if (kind == kEndKind) {
-    end(begin + 8, load_u64(&payload[0]), load_u64(&payload[8]));
+    tokens.clear();
+    std::array<std::uint8_t, kEndPayloadBytes> counts{};
+    read_payload(head, counts, "end frame");
+    end(begin + 8, load_u64(&counts[0]), load_u64(&counts[8]));
     return false;
   }
   tokens.resize(payload_bytes / 2);
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    tokens[i] = load_u16(&payload[2 * i]);
-    if (tokens[i] >= header_.vocab_size) {
-      throw FormatError(
-          name_, begin + 8 + 2 * i, "token",
-          fmt::format("is {}, not below the vocabulary size {}", tokens[i], header_.vocab_size));
-    }
+  read_payload(head, storage_of(tokens), "tokens");
+  stored_to_tokens(tokens);
+  if (const auto unknown = find_unknown_token(tokens, header_.vocab_size)) {
+    throw FormatError(name_, begin + 8 + 2 * *unknown, "token",
+                      fmt::format("is {}, not below the vocabulary size {}", tokens[*unknown],
+                                  header_.vocab_size));
   }
   token_count_ += tokens.size();
   return true;
+}
+
+void TokenStreamReader::read_payload(std::span<const std::uint8_t> head,
+                                     std::span<std::uint8_t> payload, const char* field) {
+  std::array<std::uint8_t, 4> stored{};
+  read_exactly(payload, field);
+  read_exactly(stored, field);
+  const std::uint32_t crc = crc32c(payload, crc32c(head));
+  if (load_u32(stored.data()) != crc) {
+    throw FormatError(
+        name_, offset_ - 4, "frame_crc32c",
+        fmt::format("is {:08x}, the frame's bytes give {:08x}", load_u32(stored.data()), crc));
+  }
 }
 
 void TokenStreamReader::end(std::uint64_t offset, std::uint64_t stated_tokens,

@@ -56,13 +56,14 @@ class TokenStreamReader {
 
  private:
   void read_exactly(std::span<std::uint8_t> bytes, const char* field);
+  void read_payload(std::span<const std::uint8_t> head, std::span<std::uint8_t> payload,
+                    const char* field);
   void end(std::uint64_t offset, std::uint64_t stated_tokens, std::uint64_t stated_documents);
   std::istream& in_;
   std::string name_;
   TokenStreamHeader header_;
   std::uint64_t offset_ = 0, token_count_ = 0, document_count_ = 0;
   bool ended_ = false;
-  std::vector<std::uint8_t> frame_;
 };
 
 }  // namespace gpt2::formats

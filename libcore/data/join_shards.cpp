@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "formats/stored_tokens.h"
 #include "formats/token_stream.h"
 #include "libcore/data/shard_set.h"
 
@@ -31,8 +32,7 @@ void join_shards(std::span<const std::filesystem::path> paths, const ForeignVoca
       tokens.resize(std::min(kBlockTokens, token_count - first));
       shard.read(first, tokens);
       writer.append(tokens);
-      document_count += static_cast<std::uint64_t>(
-          std::count(tokens.begin(), tokens.end(), vocabulary.end_of_text));
+      document_count += formats::count_token(tokens, vocabulary.end_of_text);
     }
   }
   writer.finish(document_count);

@@ -16,6 +16,7 @@
 #include "formats/byte_codec.h"
 #include "formats/crc32c.h"
 #include "formats/errors.h"
+#include "formats/stored_tokens.h"
 
 namespace gpt2::data {
 namespace {
@@ -58,10 +59,9 @@ void allow_open_files(std::size_t more) {
 std::uint32_t crc_of_tokens(const formats::TokenShardReader& shard, std::uint64_t first,
                             std::uint64_t count, std::uint32_t previous) {
   std::vector<std::uint16_t> tokens(count);
+  std::vector<std::uint8_t> scratch;
   shard.read(first, tokens);
-  std::vector<std::uint8_t> bytes(2 * count);
-  for (std::size_t i = 0; i < tokens.size(); ++i) formats::store_u16(&bytes[2 * i], tokens[i]);
-  return formats::crc32c(bytes, previous);
+  return formats::crc32c(formats::stored_bytes(tokens, scratch), previous);
 }
 
 /// Of the first and the last MiB of the payload, which overlap when it is shorter than two.
@@ -239,12 +239,11 @@ void ShardSet::read_window(const Window& window, std::uint32_t vocab_size,
   const auto& shard = shards_.at(window.shard);
   std::vector<std::uint16_t> tokens(inputs.size() + 1);
   shard.read(window.first, tokens);
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i] >= vocab_size) {
-      throw formats::FormatError(
-          shard.path().string(), formats::kTokenShardHeaderBytes + 2 * (window.first + i), "token",
-          fmt::format("is {}, not below the vocabulary size {}", tokens[i], vocab_size));
-    }
+  if (const auto unknown = formats::find_unknown_token(tokens, vocab_size)) {
+    throw formats::FormatError(
+        shard.path().string(), formats::kTokenShardHeaderBytes + 2 * (window.first + *unknown),
+        "token",
+        fmt::format("is {}, not below the vocabulary size {}", tokens[*unknown], vocab_size));
   }
   std::copy(tokens.begin(), tokens.end() - 1, inputs.begin());
   std::copy(tokens.begin() + 1, tokens.end(), targets.begin());
