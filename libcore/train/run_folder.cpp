@@ -19,14 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kTemporaryPrefix = ".tmp-";
 
-fs::path made(const fs::path& directory) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error)
-    throw formats::IoError(fmt::format("{}: make folder: {}", directory.string(), error.message()));
-  return directory;
-}
-
 /// fsync by name: the writer's own descriptor stays its own.
 void sync_file(const fs::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -50,11 +42,34 @@ std::string epoch_checkpoint_name(std::uint64_t epoch) {
   return fmt::format("epoch_{:04d}", epoch);
 }
 
-RunFolder::RunFolder(fs::path path)
-    : path_(made(std::move(path))),
-      checkpoints_(path_ / "checkpoints"),
-      lock_(path_ / "lock", "another gpt2-train") {
-  made(checkpoints_);
+MadePaths::~MadePaths() {
+  std::error_code ignored;
+  for (auto path = paths_.rbegin(); path != paths_.rend(); ++path) fs::remove(*path, ignored);
+}
+
+void MadePaths::make_folder(const fs::path& path) {
+  std::vector<fs::path> missing;
+  std::error_code error;
+  for (auto above = path; !above.empty() && !fs::exists(above, error); above = above.parent_path())
+    missing.push_back(above);
+  for (auto folder = missing.rbegin(); folder != missing.rend(); ++folder) {
+    const bool is_new = fs::create_directory(*folder, error);
+    if (error) {
+      throw formats::IoError(fmt::format("{}: make folder: {}", path.string(), error.message()));
+    }
+    if (is_new) add(*folder);
+  }
+  if (!fs::is_directory(path, error)) {
+    throw formats::ExistsError(fmt::format("{}: exists and is not a folder", path.string()));
+  }
+}
+
+RunFolder::RunFolder(fs::path path) : path_(std::move(path)), checkpoints_(path_ / "checkpoints") {
+  made_.make_folder(path_);
+  const auto lock = path_ / "lock";
+  if (!fs::exists(lock)) made_.add(lock);
+  lock_.emplace(lock, "another gpt2-train");
+  made_.make_folder(checkpoints_);
   remove_leftovers(path_);
   remove_leftovers(checkpoints_);
 }
@@ -85,10 +100,11 @@ bool RunFolder::holds_run() const {
          has_checkpoints();
 }
 
-void RunFolder::write_config(std::string_view yaml) {
+void RunFolder::begin_run(std::string_view yaml) {
   formats::DurableFile file(path_ / "config.yaml");
   file.write(yaml);
   file.commit();
+  made_.keep();
 }
 
 void RunFolder::sync_logs() const {

@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "formats/durable_file.h"
@@ -18,10 +20,29 @@ std::string step_checkpoint_name(std::uint64_t step);    // step_00000100
 std::string epoch_checkpoint_name(std::uint64_t epoch);  // epoch_0001
 inline constexpr const char* kFinalCheckpointName = "final";
 
+/// Folders and files that were made for something that may not come to be: unless it does, the
+/// destructor removes them again, but for a folder that holds something by then.
+class MadePaths {
+ public:
+  MadePaths() = default;
+  MadePaths(const MadePaths&) = delete;
+  MadePaths& operator=(const MadePaths&) = delete;
+  ~MadePaths();
+  /// Makes the folder and those above it. Throws: IoError; ExistsError if it is something else.
+  void make_folder(const std::filesystem::path& path);
+  /// The caller made or is going to make this file, which is missing.
+  void add(std::filesystem::path path) { paths_.push_back(std::move(path)); }
+  void keep() { paths_.clear(); }
+
+ private:
+  std::vector<std::filesystem::path> paths_;  // each before what lies in it
+};
+
 class RunFolder {
  public:
   /// Makes the folder and its checkpoints/ if missing, locks it, and removes what a killed writer
-  /// left (.tmp-*). Owns: the lock. Throws: ExistsError if another process has it; IoError.
+  /// left (.tmp-*). Until begin_run() all that it made goes with it. Owns: the lock. Throws:
+  /// ExistsError if another process has it, or `path` is no folder; IoError.
   explicit RunFolder(std::filesystem::path path);
 
   const std::filesystem::path& path() const { return path_; }
@@ -31,8 +52,8 @@ class RunFolder {
   /// Is there any checkpoint, good or not?
   bool has_checkpoints() const;
 
-  /// Throws: IoError.
-  void write_config(std::string_view yaml);
+  /// Writes config.yaml: from here on the folder holds a run. Throws: IoError.
+  void begin_run(std::string_view yaml);
   /// Makes the log's lines so far survive a power cut. Throws: IoError.
   void sync_logs() const;
   /// checkpoints/latest -> `name`. Throws: IoError.
@@ -44,7 +65,8 @@ class RunFolder {
  private:
   void remove_leftovers(const std::filesystem::path& directory) const;
   std::filesystem::path path_, checkpoints_;
-  formats::FileLock lock_;
+  std::optional<formats::FileLock> lock_;
+  MadePaths made_;  // after the lock, so that it removes what it made under it
 };
 
 }  // namespace gpt2::train

@@ -53,11 +53,6 @@ std::string host_name() {
                                                           : std::string();
 }
 
-std::string signal_name(int signal) {
-  const char* name = ::sigabbrev_np(signal);
-  return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
-}
-
 /// Kinds of the records that the log has of `step`.
 std::set<std::string> kinds_logged(const fs::path& run, std::uint64_t step) {
   std::set<std::string> kinds;
@@ -78,6 +73,11 @@ bool is_good_checkpoint_of(const fs::path& directory, std::uint64_t step) {
 bool is_due(std::uint64_t step, std::uint64_t every) { return every > 0 && step % every == 0; }
 
 }  // namespace
+
+std::string signal_name(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
+}
 
 void TrainingProgress::store(formats::CheckpointManifest& manifest) const {
   manifest.step = step;

@@ -26,6 +26,9 @@
 
 namespace gpt2::train {
 
+/// "SIGTERM" of 15.
+std::string signal_name(int signal);
+
 /// Where a run stands. Data order, dropout and schedule are functions of it, so nothing else has to
 /// be remembered.
 struct TrainingProgress {

@@ -35,7 +35,7 @@ using formats::UsageError;
 constexpr const char* kValidationDataKey = "val-data";
 
 /// The run may go on from another folder: its data keep their place.
-void make_paths_absolute(TrainingConfig& config) {
+TrainingConfig with_absolute_paths(TrainingConfig config) {
   const auto make_absolute = [](std::string& path) {
     if (!path.empty()) path = fs::absolute(path).lexically_normal().string();
   };
@@ -43,6 +43,7 @@ void make_paths_absolute(TrainingConfig& config) {
   for (auto& path : config.val) make_absolute(path);
   make_absolute(config.vocab);
   make_absolute(config.init_from);
+  return config;
 }
 
 std::string step_and_folder(const model::ModelDirectory& checkpoint) {
@@ -88,9 +89,9 @@ void refuse_mixed_runs(const RunFolder& folder, const model::ModelDirectory& cho
 }
 
 /// The checkpoint to go on from; empty for a run that begins.
-std::optional<model::ModelDirectory> find_start(const TrainingConfig& asked,
-                                                const RunFolder& folder,
-                                                std::vector<std::string>& notices) {
+std::optional<model::ModelDirectory> find_checkpoint(const TrainingConfig& asked,
+                                                     const RunFolder& folder,
+                                                     std::vector<std::string>& notices) {
   if (asked.resume.empty()) {
     if (folder.holds_run()) {
       throw formats::ExistsError(fmt::format(
@@ -119,6 +120,33 @@ void refuse_missing_folders(const TrainingConfig& asked) {
   if (!fs::is_directory(needed)) {
     throw InputError(fmt::format("{}: there is no such folder to go on from", needed));
   }
+}
+
+/// How a run begins.
+struct Start {
+  TrainingConfig config;                        // what it goes by
+  std::optional<model::ModelDirectory> source;  // of the weights; none: they begin at random
+  std::optional<TrainingConfig> before;  // settings of the checkpoint `source` that it goes on from
+
+  bool resumes() const { return before.has_value(); }
+};
+
+Start find_start(const TrainingConfig& asked, const std::set<std::string>& given,
+                 const RunFolder& folder, std::vector<std::string>& notices) {
+  Start start{.config = asked};
+  if (auto checkpoint = find_checkpoint(asked, folder, notices)) {
+    auto texts = checkpoint->manifest->configuration;
+    texts.erase(kValidationDataKey);
+    start.before = decode_configuration(texts, checkpoint->path.string());
+    start.config = resume_configuration(*start.before, asked, given, notices);
+    start.source = std::move(checkpoint);
+  } else if (!asked.init_from.empty()) {
+    start.source = model::open_model_directory(asked.init_from, notices);
+  }
+  if (start.config.train.empty()) {
+    throw UsageError("--train is needed to begin a run: the token shards to train on");
+  }
+  return start;
 }
 
 /// --vocab, else what the checkpoint or the --init-from model carries, else none.
@@ -193,6 +221,62 @@ void check_vocabulary(const model::Gpt2Config& shape,
   }
 }
 
+/// What a run works on.
+struct Material {
+  data::ShardSet train;
+  std::optional<data::ShardSet> val;
+  std::optional<text::Tokenizer> tokenizer;
+  model::Gpt2Config shape;
+};
+
+/// Opens the data and the tokenizer, and decides the model's shape: all of one vocabulary.
+Material open_material(const Start& start, const std::set<std::string>& given) {
+  const auto& config = start.config;
+  Material material{.train = data::ShardSet(config.train),
+                    .tokenizer = find_tokenizer(config, given.contains("vocab"),
+                                                start.source ? start.source->path : fs::path())};
+  if (!config.val.empty()) material.val.emplace(config.val);
+  if (start.source) {
+    material.shape = model::load_config(start.source->path);
+    if (!start.resumes()) check_asked_shape(config, given, material.shape);
+  } else {
+    material.shape = begin_shape(config, material.tokenizer, material.train);
+  }
+  check_vocabulary(material.shape, material.tokenizer, material.train, "the shards of --train");
+  if (material.val) {
+    check_vocabulary(material.shape, material.tokenizer, *material.val, "the shards of --val");
+    check_same_tokenizer(material.train.tokenizer(), "the shards of --train",
+                         material.val->tokenizer(), "the shards of --val");
+  }
+  return material;
+}
+
+void check_samples(const TrainingConfig& config, const Material& material) {
+  if (config.sample_every == 0) return;
+  if (!material.tokenizer) {
+    throw UsageError("--sample-every needs a tokenizer: name its folder with --vocab");
+  }
+  const auto prompt_tokens = material.tokenizer->encode(config.sample_prompt).size();
+  if (static_cast<std::int64_t>(prompt_tokens) >= material.shape.context) {
+    throw UsageError("--sample-prompt is longer than the model's context");
+  }
+}
+
+/// The numbers of the run; what `config` leaves to be decided is decided in it.
+TrainingPlan plan_run(TrainingConfig& config, const Material& material, int rank_count) {
+  const auto& shape = material.shape;
+  const auto T = config.context > 0 ? static_cast<std::int64_t>(config.context) : shape.context;
+  if (T > shape.context) {
+    throw ContradictionError(
+        fmt::format("--context is {}, but the model has {} positions", T, shape.context));
+  }
+  check_samples(config, material);
+  const auto windows = data::SequenceOrder(material.train, T, config.seed).windows_per_epoch();
+  const auto plan = make_plan(config, T, windows, rank_count);
+  store_decisions(config, plan, shape);
+  return plan;
+}
+
 std::string describe_identity(const std::vector<formats::DataIdentity>& identity) {
   std::vector<std::string> shards;
   for (const auto& shard : identity) {
@@ -203,11 +287,30 @@ std::string describe_identity(const std::vector<formats::DataIdentity>& identity
   return fmt::format("{}", fmt::join(shards, " "));
 }
 
+/// What all checkpoints of the run say alike.
+formats::CheckpointManifest describe_run(const TrainingConfig& config, const TrainingPlan& plan,
+                                         const Material& material, int rank_count) {
+  formats::CheckpointManifest manifest;
+  manifest.seed = config.seed;
+  manifest.order_version = data::kOrderVersion;
+  manifest.slots = static_cast<std::uint64_t>(plan.slots);
+  manifest.rank_count = static_cast<std::uint64_t>(rank_count);
+  manifest.tokenizer =
+      material.tokenizer ? material.tokenizer->fingerprint() : material.train.tokenizer();
+  manifest.training_data = material.train.identity();
+  manifest.configuration = encode_configuration(config);
+  manifest.configuration[kValidationDataKey] =
+      material.val ? describe_identity(material.val->identity()) : "";
+  return manifest;
+}
+
 /// Refuses other data than the checkpoint's, or a shorter run, unless --allow-change names the
 /// option.
-void check_resumed(const TrainingConfig& config, const TrainingConfig& stored,
-                   const TrainingPlan& plan, const formats::CheckpointManifest& before,
+void check_resumed(const Start& start, const TrainingPlan& plan,
                    const formats::CheckpointManifest& now, std::vector<std::string>& notices) {
+  const auto& config = start.config;
+  const auto& stored = *start.before;
+  const auto& before = *start.source->manifest;
   const auto judge = [&](const char* option, bool same, std::string_view what) {
     if (same) return;
     if (!may_change(config, option)) {
@@ -240,6 +343,20 @@ void check_resumed(const TrainingConfig& config, const TrainingConfig& stored,
   }
 }
 
+/// Weights and moments as the run has them before its first step; gives where it stands.
+TrainingProgress load_state(const Start& start, model::Gpt2& model, optim::AdamW& optimizer) {
+  if (start.resumes()) {
+    restore_checkpoint(*start.source, model, optimizer);
+    return TrainingProgress::load(*start.source->manifest, start.source->path.string());
+  }
+  if (start.source) {
+    model::load_weights(*start.source, model);
+  } else {
+    model.initialise(start.config.seed);
+  }
+  return {};
+}
+
 void report_data(const data::ShardSet& shards, std::int64_t T, std::string_view which,
                  TrainingObserver& observer) {
   if (shards.has_foreign()) {
@@ -254,122 +371,74 @@ void report_data(const data::ShardSet& shards, std::int64_t T, std::string_view 
   }
 }
 
-}  // namespace
-
-void run_training(const TrainingConfig& asked_config, const std::set<std::string>& given,
-                  TrainingObserver& observer, const StopSignal& stop_signal) {
-  asked_config.check();
-  TrainingConfig asked = asked_config;
-  make_paths_absolute(asked);
-  refuse_missing_folders(asked);
-  RunFolder folder(asked.out);
-  std::vector<std::string> notices;
-  const auto resumed = find_start(asked, folder, notices);
-  TrainingConfig config = asked, stored;
-  if (resumed) {
-    auto texts = resumed->manifest->configuration;
-    texts.erase(kValidationDataKey);
-    stored = decode_configuration(texts, resumed->path.string());
-    config = resume_configuration(stored, asked, given, notices);
-  }
-  if (config.train.empty())
-    throw UsageError("--train is needed to begin a run: the token shards to train on");
-
-  const data::ShardSet train_set(config.train);
-  std::optional<data::ShardSet> val_set;
-  if (!config.val.empty()) val_set.emplace(config.val);
-
-  std::optional<model::ModelDirectory> source;  // of the weights; none: they begin at random
-  if (resumed) {
-    source = resumed;
-  } else if (!config.init_from.empty()) {
-    source = model::open_model_directory(config.init_from, notices);
-  }
-  const auto tokenizer =
-      find_tokenizer(config, given.contains("vocab"), source ? source->path : fs::path());
-  auto shape =
-      source ? model::load_config(source->path) : begin_shape(config, tokenizer, train_set);
-  if (!resumed && source) check_asked_shape(config, given, shape);
-  check_vocabulary(shape, tokenizer, train_set, "the shards of --train");
-  if (val_set) {
-    check_vocabulary(shape, tokenizer, *val_set, "the shards of --val");
-    check_same_tokenizer(train_set.tokenizer(), "the shards of --train", val_set->tokenizer(),
-                         "the shards of --val");
-  }
-
-  const auto T = config.context > 0 ? static_cast<std::int64_t>(config.context) : shape.context;
-  if (T > shape.context) {
-    throw ContradictionError(
-        fmt::format("--context is {}, but the model has {} positions", T, shape.context));
-  }
-  const auto communicator = comm::open_communicator();
-  const auto windows = data::SequenceOrder(train_set, T, config.seed).windows_per_epoch();
-  const TrainingPlan plan = make_plan(config, T, windows, communicator->size());
-  store_decisions(config, plan, shape);
-  if (config.sample_every > 0) {
-    if (!tokenizer)
-      throw UsageError("--sample-every needs a tokenizer: name its folder with --vocab");
-    if (static_cast<std::int64_t>(tokenizer->encode(config.sample_prompt).size()) >=
-        shape.context) {
-      throw UsageError("--sample-prompt is longer than the model's context");
-    }
-  }
-
-  formats::CheckpointManifest manifest;
-  manifest.seed = config.seed;
-  manifest.order_version = data::kOrderVersion;
-  manifest.slots = static_cast<std::uint64_t>(plan.slots);
-  manifest.rank_count = static_cast<std::uint64_t>(communicator->size());
-  manifest.tokenizer = tokenizer ? tokenizer->fingerprint() : train_set.tokenizer();
-  manifest.training_data = train_set.identity();
-  manifest.configuration = encode_configuration(config);
-  manifest.configuration[kValidationDataKey] =
-      val_set ? describe_identity(val_set->identity()) : "";
-  if (resumed) check_resumed(config, stored, plan, *resumed->manifest, manifest, notices);
-
-  const auto device = device::open_device(config.device, static_cast<int>(config.threads));
-  const auto kernels = kernels::open_kernels(*device);
-  model::Gpt2 model(*device, *kernels, shape);
-  optim::AdamW optimizer(model, plan.optimizer);
-  TrainingProgress progress;
-  if (resumed) {
-    restore_checkpoint(*resumed, model, optimizer);
-    progress = TrainingProgress::load(*resumed->manifest, resumed->path.string());
-    notices.push_back(fmt::format("goes on from {}", step_and_folder(*resumed)));
-  } else if (source) {
-    model::load_weights(*source, model);
-  } else {
-    model.initialise(config.seed);
-  }
-
+void report_start(const Start& start, const Material& material, std::int64_t T,
+                  const std::vector<std::string>& notices, TrainingObserver& observer) {
   for (const auto& notice : notices) observer.on_notice(notice);
-  report_data(train_set, T, "the shards of --train", observer);
-  if (val_set) report_data(*val_set, T, "the shards of --val", observer);
-  if (!tokenizer) {
+  if (start.resumes()) observer.on_notice("goes on from " + step_and_folder(*start.source));
+  report_data(material.train, T, "the shards of --train", observer);
+  if (material.val) report_data(*material.val, T, "the shards of --val", observer);
+  if (!material.tokenizer) {
     observer.on_notice(
         "the checkpoints will hold no tokenizer files: name their folder with --vocab to add them");
   }
-  folder.write_config(configuration_yaml(config));
+}
+
+/// A signal that comes before the first step finds nothing to save.
+void leave_if_asked(const StopSignal& stop_signal) {
+  if (const int signal = stop_signal(); signal != 0) {
+    throw formats::StoppedError(
+        fmt::format("stopped by {} before it took a step; the same command starts it again",
+                    signal_name(signal)));
+  }
+}
+
+}  // namespace
+
+void run_training(const TrainingConfig& asked, const std::set<std::string>& given,
+                  TrainingObserver& observer, const StopSignal& stop_signal) {
+  asked.check();
+  refuse_missing_folders(asked);
+  RunFolder folder(asked.out);
+  const auto communicator = comm::open_communicator();
+  std::vector<std::string> notices;
+
+  Start start = find_start(with_absolute_paths(asked), given, folder, notices);
+  leave_if_asked(stop_signal);
+  const Material material = open_material(start, given);
+  const TrainingPlan plan = plan_run(start.config, material, communicator->size());
+  auto manifest = describe_run(start.config, plan, material, communicator->size());
+  if (start.resumes()) check_resumed(start, plan, manifest, notices);
+
+  const auto device =
+      device::open_device(start.config.device, static_cast<int>(start.config.threads));
+  const auto kernels = kernels::open_kernels(*device);
+  model::Gpt2 model(*device, *kernels, material.shape);
+  optim::AdamW optimizer(model, plan.optimizer);
+  const TrainingProgress progress = load_state(start, model, optimizer);
+  leave_if_asked(stop_signal);
+
+  report_start(start, material, plan.T, notices, observer);
+  folder.begin_run(configuration_yaml(start.config));
   observer.on_begin({.run = folder.path(),
                      .device = device->name(),
-                     .shape = shape,
+                     .shape = material.shape,
                      .parameter_count = model.table().parameter_count(),
-                     .training_tokens = train_set.token_count(),
+                     .training_tokens = material.train.token_count(),
                      .first_step = progress.step,
                      .plan = plan});
-  Trainer trainer({.config = config,
+  Trainer trainer({.config = start.config,
                    .plan = plan,
                    .folder = folder,
-                   .train_set = train_set,
-                   .val_set = val_set ? &*val_set : nullptr,
-                   .tokenizer = tokenizer ? &*tokenizer : nullptr,
+                   .train_set = material.train,
+                   .val_set = material.val ? &*material.val : nullptr,
+                   .tokenizer = material.tokenizer ? &*material.tokenizer : nullptr,
                    .model = model,
                    .optimizer = optimizer,
                    .communicator = *communicator,
                    .manifest = std::move(manifest),
                    .observer = observer,
                    .stop_signal = stop_signal},
-                  progress, resumed ? resumed->path : fs::path());
+                  progress, start.resumes() ? start.source->path : fs::path());
   trainer.run();
 }
 

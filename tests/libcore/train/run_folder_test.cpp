@@ -28,12 +28,32 @@ BOOST_AUTO_TEST_CASE(new_folder_holds_no_run) {
 
 BOOST_AUTO_TEST_CASE(settings_or_a_checkpoint_make_it_a_run) {
   RunFolder run(folder / "run");
-  run.write_config("seed: 1\n");
+  run.begin_run("seed: 1\n");
   BOOST_TEST(run.holds_run());
   BOOST_TEST(read_bytes("run/config.yaml") == "seed: 1\n");
   BOOST_TEST(!run.has_checkpoints());
   fs::create_directory(run.checkpoint_path("step_00000001"));
   BOOST_TEST(run.has_checkpoints());
+}
+
+BOOST_AUTO_TEST_CASE(folder_in_which_no_run_began_goes_with_all_that_was_made) {
+  { const RunFolder refused(folder / "deep" / "run"); }
+  BOOST_TEST(!fs::exists(folder / "deep"));
+  fs::create_directories(folder / "old");
+  write_bytes("old/notes.txt", "mine");
+  { const RunFolder refused(folder / "old"); }
+  BOOST_TEST((contents() == std::map<std::string, std::string>{{"old/notes.txt", "mine"}}));
+  RunFolder(folder / "new" / "run").begin_run("seed: 1\n");
+  BOOST_TEST(read_bytes("new/run/config.yaml") == "seed: 1\n");
+  BOOST_TEST(fs::exists(folder / "new/run/checkpoints"));
+}
+
+// The lock is that of the run, so it must outlive a start that is refused.
+BOOST_AUTO_TEST_CASE(folder_of_another_trainer_is_left_as_it_is) {
+  const RunFolder other(folder / "run");
+  BOOST_CHECK_THROW(RunFolder(folder / "run"), formats::ExistsError);
+  BOOST_TEST(fs::exists(folder / "run/lock"));
+  BOOST_TEST(fs::exists(folder / "run/checkpoints"));
 }
 
 BOOST_AUTO_TEST_CASE(second_trainer_is_refused_while_the_first_lives) {
@@ -76,6 +96,9 @@ BOOST_AUTO_TEST_CASE(folder_that_cannot_be_made_is_named) {
   write_bytes("file", "x");
   BOOST_CHECK_EXCEPTION(RunFolder(folder / "file" / "run"), formats::IoError,
                         data::says({at("file")}));
+  BOOST_CHECK_EXCEPTION(RunFolder(folder / "file"), formats::ExistsError,
+                        data::says({at("file"), "not a folder"}));
+  BOOST_TEST(read_bytes("file") == "x");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -73,10 +73,11 @@ struct Runs : TinyRun {
   void train_until(const TrainingConfig& config, std::uint64_t step,
                    std::set<std::string> options = {}) {
     Watcher watcher;
-    BOOST_CHECK_EXCEPTION(train(config, watcher, std::move(options),
-                                [&] { return watcher.step >= step ? SIGTERM : 0; }),
-                          formats::StoppedError,
-                          says({"SIGTERM", "step " + std::to_string(step), "--resume latest"}));
+    BOOST_CHECK_EXCEPTION(
+        train(config, watcher, std::move(options),
+              [&] { return watcher.begun && watcher.step >= step ? SIGTERM : 0; }),
+        formats::StoppedError,
+        says({"SIGTERM", "step " + std::to_string(step), "--resume latest"}));
   }
   std::uint64_t step_of(const std::string& out, const std::string& name) const {
     return model::open_checkpoint(checkpoint(out, name)).manifest->step;
@@ -164,6 +165,37 @@ BOOST_AUTO_TEST_CASE(run_stopped_before_its_first_step_goes_on) {
   train(resume("cut"));
   BOOST_TEST(metrics("cut") == metrics("whole"), boost::test_tools::per_element());
   BOOST_TEST((final_files("cut") == final_files("whole")));
+}
+
+BOOST_AUTO_TEST_CASE(run_stopped_before_it_began_leaves_nothing) {
+  const auto before = contents();
+  BOOST_CHECK_EXCEPTION(train(config("run"), {}, [] { return SIGTERM; }), formats::StoppedError,
+                        says({"SIGTERM", "same command"}));
+  BOOST_TEST(!fs::exists(run("run")));
+  BOOST_TEST((contents() == before));
+  train_until(config("run"), 5);
+  const auto saved = contents();
+  BOOST_CHECK_THROW(train(resume("run"), {}, [] { return SIGINT; }), formats::StoppedError);
+  BOOST_TEST((contents() == saved));
+}
+
+BOOST_AUTO_TEST_CASE(refused_start_leaves_nothing) {
+  const auto before = contents();
+  auto settings = config("run");
+  settings.train = {at("nothing_*.bin")};
+  BOOST_CHECK_THROW(train(settings), formats::InputError);
+  settings = config("run");
+  settings.total_batch_tokens = 100;
+  BOOST_CHECK_THROW(train(settings), formats::UsageError);
+  settings = config("run");
+  settings.init_from = at("nowhere");
+  settings.resume = "auto";
+  BOOST_CHECK_THROW(train(settings), formats::InputError);
+  BOOST_TEST(!fs::exists(run("run")));
+  BOOST_TEST((contents() == before));
+  fs::create_directory(run("empty"));
+  BOOST_CHECK_THROW(train(resume("empty")), formats::InputError);
+  BOOST_TEST(fs::is_empty(run("empty")));
 }
 
 BOOST_AUTO_TEST_CASE(run_stopped_after_its_last_step_is_completed) {
