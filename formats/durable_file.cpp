@@ -395,14 +395,16 @@ void replace_symlink(const fs::path& link, const fs::path& target) {
   sync_directory(parent_of(link));
 }
 
-FileLock::FileLock(const fs::path& path, std::string_view what)
-    : descriptor_(open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW)) {
-  if (!descriptor_.is_open()) throw_io_error(path.string(), "open");
-  const auto lock = [&] { return ::flock(descriptor_.number(), LOCK_EX | LOCK_NB); };
-  if (attempt("flock", path, lock) == 0) return;
-  if (errno != EWOULDBLOCK) throw_io_error(path.string(), "lock");
-  throw ExistsError(
-      fmt::format("{} is in use by another process, which holds {}", what, path.string()));
+FileLock::FileLock(const fs::path& path, std::string_view what) {
+  do {  // the file of a folder that is just being removed is no lock
+    descriptor_ = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW);
+    if (!descriptor_.is_open()) throw_io_error(path.string(), "open");
+    const auto lock = [&] { return ::flock(descriptor_.number(), LOCK_EX | LOCK_NB); };
+    if (attempt("flock", path, lock) == 0) continue;
+    if (errno != EWOULDBLOCK) throw_io_error(path.string(), "lock");
+    throw ExistsError(
+        fmt::format("{} is in use by another process, which holds {}", what, path.string()));
+  } while (!is_still_named(descriptor_, path));
 }
 
 }  // namespace gpt2::formats

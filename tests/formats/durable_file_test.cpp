@@ -537,6 +537,21 @@ BOOST_AUTO_TEST_CASE(one_holder_at_a_time) {
   const FileLock again(folder / "lock", "the run");
 }
 
+// One process opens the file, the one before removes it with its folder: a lock on what has no name
+// would keep nobody out.
+BOOST_AUTO_TEST_CASE(file_that_is_removed_meanwhile_is_no_lock) {
+  const TemporaryFolder folder;
+  int calls = 0;
+  set_fault_hook([&](std::string_view call, const std::filesystem::path& path) {
+    if (call == "flock" && calls++ == 0) std::filesystem::remove(path);
+    return 0;
+  });
+  const FileLock held(folder / "lock", "the run");
+  set_fault_hook({});
+  BOOST_TEST(calls == 2);
+  BOOST_CHECK_THROW(FileLock(folder / "lock", "the run"), ExistsError);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace gpt2::formats
