@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -19,39 +20,115 @@ namespace gpt2::sample {
 
 namespace {
 
-/// A logit and its id in one number: ascending numbers are descending logits, then ascending ids.
-std::uint64_t rank_key(float logit, std::size_t id) {
-  constexpr std::uint32_t kSign = 0x80000000;
-  const auto bits = std::bit_cast<std::uint32_t>(logit + 0.0F);  // -0 becomes +0: they are equal
-  const std::uint32_t ascending = (bits & kSign) != 0 ? ~bits : bits | kSign;
-  return std::uint64_t{~ascending} << 32 | id;
-}
-std::size_t id_of(std::uint64_t key) { return key & 0xFFFFFFFF; }
+__extension__ using Wide = unsigned __int128;
 
-/// The `count` best ids of `logits`, best first.
-std::vector<std::uint64_t> best_candidates(std::span<const float> logits, std::size_t count) {
-  std::vector<std::uint64_t> keys(logits.size());
-  for (std::size_t id = 0; id < logits.size(); ++id) {
-    if (!std::isfinite(logits[id])) {
-      throw formats::InputError(
-          fmt::format("the model gives {} as the logit of token {}; its weights are damaged or it "
-                      "diverged in training",
-                      logits[id], id));
+constexpr double kLargestWeight = 0x1p47;  // 65,536 of them fit 64 bits
+
+struct Candidate {
+  std::int32_t id;
+  float logit;
+  std::uint64_t weight;
+};
+/// Candidates in the order in which top-k and top-p keep them.
+bool ranks_before(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+}
+
+void check_finite(std::span<const float> logits) {
+  constexpr std::uint32_t kMagnitude = 0x7FFFFFFF, kInfinity = 0x7F800000;
+  std::uint32_t largest = 0;  // in whole numbers, of which a compiler makes a vector loop
+  for (const float logit : logits) {
+    largest = std::max(largest, std::bit_cast<std::uint32_t>(logit) & kMagnitude);
+  }
+  if (largest < kInfinity) return;
+  const auto bad = std::ranges::find_if(logits, [](float logit) { return !std::isfinite(logit); });
+  throw formats::InputError(
+      fmt::format("the model gives {} as the logit of token {}; its weights are damaged or it "
+                  "diverged in training",
+                  *bad, bad - logits.begin()));
+}
+
+/// The `count` candidates that rank first, by id, without weights.
+std::vector<Candidate> first_candidates(std::span<const float> logits, std::size_t count) {
+  std::vector<Candidate> candidates;
+  if (count >= logits.size()) {
+    candidates.reserve(logits.size());
+    for (const float logit : logits) {
+      candidates.push_back({static_cast<std::int32_t>(candidates.size()), logit, 0});
     }
-    keys[id] = rank_key(logits[id], id);
+    return candidates;
   }
-  if (count < keys.size()) {
-    std::nth_element(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(count), keys.end());
-    keys.resize(count);
+  const auto keep_first = [&] {
+    std::nth_element(candidates.begin(),
+                     candidates.begin() + static_cast<std::ptrdiff_t>(count - 1), candidates.end(),
+                     ranks_before);
+    candidates.resize(count);
+  };
+  // A logit above `bound` may be among the first; one that is equal comes after those that are
+  // held.
+  candidates.reserve(2 * count);
+  float bound = -std::numeric_limits<float>::infinity();
+  for (std::size_t id = 0; id < logits.size(); ++id) {
+    if (!(logits[id] > bound)) continue;
+    candidates.push_back({static_cast<std::int32_t>(id), logits[id], 0});
+    if (candidates.size() < 2 * count) continue;
+    keep_first();
+    bound = candidates.back().logit;
   }
-  std::sort(keys.begin(), keys.end());
-  return keys;
+  keep_first();
+  std::ranges::sort(candidates, {}, &Candidate::id);
+  return candidates;
 }
 
-double uniform(std::uint32_t seed, std::uint64_t sequence, std::uint32_t position) {
+std::uint64_t sum_of_weights(std::span<const Candidate> candidates) {
+  std::uint64_t sum = 0;
+  for (const auto& candidate : candidates) sum += candidate.weight;
+  return sum;
+}
+
+/// How far below the largest logit, in units of the temperature.
+double distance_of(const Candidate& candidate, double largest, double temperature) {
+  return (largest - candidate.logit) / temperature;
+}
+
+/// The last of the fewest candidates, in their rank, whose weights reach `needed`, which is at most
+/// the sum of all.
+Candidate last_to_stay(std::span<const Candidate> candidates, double largest, double temperature,
+                       std::uint64_t needed) {
+  // Sums by distance first, so that few candidates need be put in order.
+  constexpr double kBandsOfUnit = 64, kLastBand = 2303;  // the last begins where weights are 0
+  const auto band_of = [&](const Candidate& candidate) {
+    const double distance = distance_of(candidate, largest, temperature);
+    return static_cast<std::size_t>(std::min(distance * kBandsOfUnit, kLastBand));
+  };
+  std::vector<std::uint64_t> sums(static_cast<std::size_t>(kLastBand) + 1);
+  for (const auto& candidate : candidates) sums[band_of(candidate)] += candidate.weight;
+  std::size_t band = 0;
+  for (; sums[band] < needed; ++band) needed -= sums[band];
+
+  std::vector<Candidate> of_band;
+  std::ranges::copy_if(candidates, std::back_inserter(of_band),
+                       [&](const auto& candidate) { return band_of(candidate) == band; });
+  auto first = of_band.begin(), last = of_band.end();  // it is here; those before `first` stay
+  while (last - first > 1) {
+    const auto middle = first + (last - first) / 2;
+    std::nth_element(first, middle, last, ranks_before);
+    const auto upper = sum_of_weights({first, middle});
+    if (upper >= needed) {
+      last = middle;
+    } else {
+      needed -= upper;
+      first = middle;
+    }
+  }
+  return *first;
+}
+
+/// 64 random bits.
+std::uint64_t random_bits(std::uint32_t seed, std::uint64_t sequence, std::uint32_t position) {
   const auto words =
       kernels::random_quad(seed, kernels::RandomPurpose::kSampling, sequence, 0, position);
-  return static_cast<double>((std::uint64_t{words[0]} << 32 | words[1]) >> 11) * 0x1p-53;
+  return std::uint64_t{words[0]} << 32 | words[1];
 }
 
 }  // namespace
@@ -72,28 +149,30 @@ void SamplingOptions::check() const {
 std::int32_t pick_token(std::span<const float> logits, const SamplingOptions& options,
                         std::uint64_t sequence, std::uint32_t position) {
   options.check();
+  check_finite(logits);
   const bool greedy = options.temperature == 0;
-  std::size_t limit = logits.size();
-  if (greedy) {
-    limit = 1;
-  } else if (options.top_k > 0) {
-    limit = std::min(limit, static_cast<std::size_t>(options.top_k));
-  }
-  const auto candidates = best_candidates(logits, limit);
-  if (greedy) return static_cast<std::int32_t>(id_of(candidates.front()));
+  const auto limit = greedy ? 1 : static_cast<std::size_t>(options.top_k);
+  auto candidates = first_candidates(logits, limit > 0 ? limit : logits.size());
+  if (greedy) return candidates.front().id;
 
-  // sums[i]: the weights of candidates 0 to i
-  std::vector<double> sums(candidates.size());
-  const double largest = logits[id_of(candidates.front())];
-  double sum = 0;
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    sum += std::exp((logits[id_of(candidates[i])] - largest) / options.temperature);
-    sums[i] = sum;
+  const double largest = std::ranges::max_element(candidates, {}, &Candidate::logit)->logit;
+  for (auto& candidate : candidates) {
+    const double share = std::exp(-distance_of(candidate, largest, options.temperature));
+    candidate.weight = static_cast<std::uint64_t>(share * kLargestWeight);
   }
-  const auto last = std::ranges::lower_bound(sums, options.top_p * sum);
-  const double point = uniform(options.seed, sequence, position) * *last;
-  const auto chosen = std::upper_bound(sums.begin(), last, point) - sums.begin();
-  return static_cast<std::int32_t>(id_of(candidates[static_cast<std::size_t>(chosen)]));
+  auto sum = sum_of_weights(candidates);
+  if (options.top_p < 1) {
+    const double share = std::ceil(options.top_p * static_cast<double>(sum));
+    const auto needed = std::min(static_cast<std::uint64_t>(share), sum);  // rounding may exceed it
+    const auto last = last_to_stay(candidates, largest, options.temperature, needed);
+    std::erase_if(candidates, [&](const Candidate& c) { return ranks_before(last, c); });
+    sum = sum_of_weights(candidates);
+  }
+  const auto bits = random_bits(options.seed, sequence, position);
+  auto left = static_cast<std::uint64_t>(Wide{bits} * sum >> 64);
+  auto chosen = candidates.begin();
+  for (; chosen->weight <= left; ++chosen) left -= chosen->weight;
+  return chosen->id;
 }
 
 std::vector<std::vector<std::int32_t>> generate(model::Gpt2& model,

@@ -23,13 +23,13 @@ struct SamplingOptions {
 };
 
 /// One token from logits (V), for new token number `position` (from 0) of sequence number
-/// `sequence`. Candidates are the ids by descending logit, equal logits by ascending id, the first
-/// top_k of them; each weighs exp((logit - largest logit) / temperature). Of these stay the fewest
-/// whose weights, summed in that order, reach top_p times the sum of all. u in [0, 1) is the first
-/// 53 bits of the words of Philox(seed, kSampling) at counter (sequence, 0, position); the token is
-/// the first candidate where the running sum exceeds u times the sum of what stayed. Arithmetic is
-/// in double. Throws: UsageError if `options` are refused; InputError for a logit that is not
-/// finite.
+/// `sequence`. Candidates rank by descending logit, equal logits by ascending id; the first top_k
+/// count. Each weighs 2^47 e^((logit - largest logit) / temperature), cut to a whole number, so
+/// that no sum depends on its order. Of these stay the fewest, in their rank, whose weights reach
+/// top_p times the sum of all. With r the 64 bits of the first two words of Philox(seed, kSampling)
+/// at counter (sequence, 0, position), the token is the first by id at which the sum of what stayed
+/// exceeds r / 2^64 of the whole. Temperature 0 takes the first candidate. Throws: UsageError if
+/// `options` are refused; InputError for a logit that is not finite.
 std::int32_t pick_token(std::span<const float> logits, const SamplingOptions& options,
                         std::uint64_t sequence, std::uint32_t position);
 

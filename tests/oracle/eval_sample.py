@@ -115,17 +115,18 @@ def pick(logits, temperature, top_k, top_p, seed, sequence, position):
     if temperature == 0:
         return ids[0]
     ids = ids[:top_k] if top_k else ids
-    weights = [math.exp((values[token] - values[ids[0]]) / temperature) for token in ids]
-    stayed = 0.0
-    for weight in weights:
-        stayed += weight
-        if stayed >= top_p * sum(weights):
+    weights = {token: math.floor(2**47 * math.exp((values[token] - values[ids[0]]) / temperature)) for token in ids}
+    staying, stayed = [], 0
+    for token in ids:
+        staying.append(token)
+        stayed += weights[token]
+        if stayed >= math.ceil(top_p * sum(weights.values())):
             break
     high, low = philox([position, 0, sequence, 0], [seed, 4])[:2]
-    point = ((high << 32 | low) >> 11) / 2**53 * stayed
-    total = 0.0
-    for token, weight in zip(ids, weights):
-        total += weight
+    point = (high << 32 | low) * stayed >> 64
+    total = 0
+    for token in sorted(staying):
+        total += weights[token]
         if total > point:
             return token
     raise AssertionError("no token was chosen")

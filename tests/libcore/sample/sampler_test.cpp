@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <random>
 #include <set>
@@ -38,12 +39,6 @@ std::vector<float> random_logits(std::size_t count, unsigned seed) {
   return logits;
 }
 
-double uniform(std::uint32_t seed, std::uint64_t sequence, std::uint32_t position) {
-  const auto words =
-      kernels::random_quad(seed, kernels::RandomPurpose::kSampling, sequence, 0, position);
-  return std::ldexp(words[0], -32) + std::ldexp(words[1] >> 11, -53);
-}
-
 /// The definition of pick_token as plainly as it can be written.
 std::int32_t pick_plainly(const std::vector<float>& logits, const SamplingOptions& options,
                           std::uint64_t sequence, std::uint32_t position) {
@@ -53,21 +48,25 @@ std::int32_t pick_plainly(const std::vector<float>& logits, const SamplingOption
                    [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
   if (options.temperature == 0) return static_cast<std::int32_t>(ids[0]);
   if (options.top_k > 0) ids.resize(std::min(ids.size(), static_cast<std::size_t>(options.top_k)));
-  const auto weight = [&](std::size_t id) {
-    return std::exp((double{logits[id]} - logits[ids[0]]) / options.temperature);
-  };
-  double all = 0;
-  for (const auto id : ids) all += weight(id);
-  double stayed = 0;
+  std::map<std::size_t, long double> weight;  // whole numbers, of which this type holds the sums
+  long double all = 0, stayed = 0;
   for (const auto id : ids) {
-    stayed += weight(id);
-    if (stayed >= options.top_p * all) break;
+    const double share = std::exp((double{logits[id]} - logits[ids[0]]) / options.temperature);
+    all += weight[id] = std::floor(std::ldexp(share, 47));
   }
-  double sum = 0;
+  std::set<std::size_t> staying;
   for (const auto id : ids) {
-    sum += weight(id);
-    if (sum > uniform(options.seed, sequence, position) * stayed)
-      return static_cast<std::int32_t>(id);
+    staying.insert(id);
+    stayed += weight[id];
+    if (stayed >= std::ceil(options.top_p * static_cast<double>(all))) break;
+  }
+  const auto words =
+      kernels::random_quad(options.seed, kernels::RandomPurpose::kSampling, sequence, 0, position);
+  const long double u = std::ldexp(words[0], -32) + std::ldexp(words[1], -64);
+  long double sum = 0;
+  for (const auto id : staying) {
+    sum += weight[id];
+    if (sum > std::floor(u * stayed)) return static_cast<std::int32_t>(id);
   }
   throw std::logic_error("no token was chosen");
 }
@@ -167,6 +166,22 @@ BOOST_AUTO_TEST_CASE(follows_its_definition_for_any_options) {
     for (std::uint32_t position = 0; position < 20; ++position) {
       BOOST_TEST(pick_token(logits, options, trial, position) ==
                  pick_plainly(logits, options, trial, position));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(follows_its_definition_in_a_large_vocabulary) {
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal(0, 3);
+  std::vector<float> logits(5000);
+  for (auto& logit : logits) logit = normal(random);
+  for (const std::int64_t top_k : {0, 40, 4000}) {
+    for (const double top_p : {1.0, 0.99, 0.5, 0.001}) {
+      const SamplingOptions options{.temperature = 1.5, .top_k = top_k, .top_p = top_p};
+      for (std::uint32_t position = 0; position < 12; ++position) {
+        BOOST_TEST(pick_token(logits, options, 3, position) ==
+                   pick_plainly(logits, options, 3, position));
+      }
     }
   }
 }
