@@ -536,12 +536,6 @@ std::string encode_tokenizer_config(const TokenizerFiles& files, std::uint64_t c
   return json.text() + "\n";
 }
 
-void append_u32(std::string& bytes, std::size_t value) {
-  std::array<std::uint8_t, 4> encoded{};
-  store_u32(encoded.data(), static_cast<std::uint32_t>(value));
-  bytes.append(encoded.begin(), encoded.end());
-}
-
 }  // namespace
 
 std::optional<std::uint32_t> TokenizerFiles::end_of_text() const {
@@ -624,20 +618,29 @@ void save_tokenizer_files(const fs::path& directory, const TokenizerFiles& files
 
 Fingerprint tokenizer_fingerprint(const TokenizerFiles& files) {
   std::string bytes;
-  append_u32(bytes, files.token_bytes.size());
+  std::size_t capacity = 12 + 8 * files.merges.size();
+  for (const auto& token : files.token_bytes) capacity += 4 + token.size();
+  for (const auto& special : files.special_tokens) capacity += 8 + special.text.size();
+  bytes.reserve(capacity);
+  const auto append_u32 = [&bytes](std::size_t value) {
+    std::array<std::uint8_t, 4> encoded{};
+    store_u32(encoded.data(), static_cast<std::uint32_t>(value));
+    bytes.append(reinterpret_cast<const char*>(encoded.data()), encoded.size());
+  };
+  append_u32(files.token_bytes.size());
   for (const auto& token : files.token_bytes) {
-    append_u32(bytes, token.size());
+    append_u32(token.size());
     bytes += token;
   }
-  append_u32(bytes, files.merges.size());
+  append_u32(files.merges.size());
   for (const auto& [left, right] : files.merges) {
-    append_u32(bytes, left);
-    append_u32(bytes, right);
+    append_u32(left);
+    append_u32(right);
   }
-  append_u32(bytes, files.special_tokens.size());
+  append_u32(files.special_tokens.size());
   for (const auto& special : files.special_tokens) {
-    append_u32(bytes, special.id);
-    append_u32(bytes, special.text.size());
+    append_u32(special.id);
+    append_u32(special.text.size());
     bytes += special.text;
   }
   const auto hash = Digest().update(bytes).bytes();

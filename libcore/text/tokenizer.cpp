@@ -10,11 +10,13 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <queue>
-#include <unordered_map>
+#include <string>
 #include <utility>
 
 #include "formats/errors.h"
+#include "formats/text_index.h"
 #include "formats/token_shard.h"
 #include "libcore/text/pretokenizer.h"
 
@@ -62,6 +64,70 @@ class Tokenizer::MergeTable {
   int hash_shift_ = 0;
 };
 
+namespace {
+
+/// The ordinary tokens of a vocabulary by their bytes.
+class TokenFinder {
+ public:
+  explicit TokenFinder(const formats::TokenizerFiles& files)
+      : tokens_(files.token_bytes), is_special_(files.token_bytes.size(), false) {
+    for (const formats::SpecialToken& special : files.special_tokens) {
+      if (special.id < tokens_.size()) is_special_[special.id] = true;
+    }
+  }
+
+  /// The token of each byte. Throws: InputError when one has none.
+  std::array<std::uint16_t, 256> find_bytes() const {
+    std::array<std::uint16_t, 256> id_of{};
+    std::array<bool, 256> found{};
+    for (std::size_t id = 0; id < tokens_.size(); ++id) {
+      if (tokens_[id].size() != 1 || is_special_[id]) continue;
+      const auto byte = static_cast<unsigned char>(tokens_[id][0]);
+      if (!std::exchange(found[byte], true)) id_of[byte] = static_cast<std::uint16_t>(id);
+    }
+    const auto missing = std::ranges::find(found, false) - found.begin();
+    if (missing < 256) {
+      throw InputError(fmt::format(
+          "the vocabulary has no token for byte 0x{:02X}; GPT-2's has one for each of the 256",
+          missing));
+    }
+    return id_of;
+  }
+
+  /// The token that is `left` and `right` joined. As a rule it is `likely`, and no table is made.
+  std::optional<std::uint16_t> find_joined(std::string_view left, std::string_view right,
+                                           std::size_t likely) {
+    if (likely < tokens_.size() && !is_special_[likely]) {
+      const std::string_view token = tokens_[likely];
+      if (token.size() == left.size() + right.size() && token.starts_with(left) &&
+          token.ends_with(right)) {
+        return static_cast<std::uint16_t>(likely);
+      }
+    }
+    if (!index_) make_index();
+    const auto place = index_->find(std::string(left) + std::string(right));
+    if (!place) return {};
+    return id_of_place_[*place];
+  }
+
+ private:
+  void make_index() {
+    index_.emplace(tokens_.size());
+    for (std::size_t id = 0; id < tokens_.size(); ++id) {
+      if (!is_special_[id] && index_->add(tokens_[id])) {
+        id_of_place_.push_back(static_cast<std::uint16_t>(id));
+      }
+    }
+  }
+
+  const std::vector<std::string>& tokens_;
+  std::vector<bool> is_special_;  // by id
+  std::optional<formats::TextIndex> index_;
+  std::vector<std::uint16_t> id_of_place_;  // in index_
+};
+
+}  // namespace
+
 Tokenizer::MergeTable::MergeTable(const formats::TokenizerFiles& files) {
   const auto& tokens = files.token_bytes;
   if (tokens.size() > 65536) {
@@ -69,24 +135,8 @@ Tokenizer::MergeTable::MergeTable(const formats::TokenizerFiles& files) {
         "the vocabulary has {} entries; at most 65536 fit the 16-bit tokens of these tools",
         tokens.size()));
   }
-  std::vector<bool> is_special(tokens.size(), false);
-  for (const formats::SpecialToken& special : files.special_tokens) {
-    if (special.id < tokens.size()) is_special[special.id] = true;
-  }
-  std::unordered_map<std::string_view, std::uint16_t> id_of;
-  for (std::size_t id = 0; id < tokens.size(); ++id) {
-    if (!is_special[id]) id_of.emplace(tokens[id], static_cast<std::uint16_t>(id));
-  }
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    const char text = static_cast<char>(byte);
-    const auto found = id_of.find(std::string_view(&text, 1));
-    if (found == id_of.end()) {
-      throw InputError(fmt::format(
-          "the vocabulary has no token for byte 0x{:02X}; GPT-2's has one for each of the 256",
-          byte));
-    }
-    id_of_byte_[byte] = found->second;
-  }
+  TokenFinder finder(files);
+  id_of_byte_ = finder.find_bytes();
   const std::size_t slot_count = std::bit_ceil(2 * files.merges.size() + 2);
   slots_.resize(slot_count);
   hash_shift_ = 64 - std::countr_zero(slot_count);
@@ -97,14 +147,15 @@ Tokenizer::MergeTable::MergeTable(const formats::TokenizerFiles& files) {
       throw InputError(fmt::format("merge {} joins tokens {} and {}, but the vocabulary has {}",
                                    rank, left, right, tokens.size()));
     }
-    const auto found = id_of.find(tokens[left] + tokens[right]);
-    if (found == id_of.end()) {
+    const std::size_t likely = merged_id_.empty() ? 256 : merged_id_.back() + std::size_t{1};
+    const auto joined = finder.find_joined(tokens[left], tokens[right], likely);
+    if (!joined) {
       throw InputError(
           fmt::format("merge {} joins tokens {} and {} to one that the vocabulary "
                       "does not have; its files do not belong together",
                       rank, left, right));
     }
-    merged_id_.push_back(found->second);
+    merged_id_.push_back(*joined);
     insert(left, right, static_cast<std::uint32_t>(rank));
   }
 }
