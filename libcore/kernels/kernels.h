@@ -208,6 +208,14 @@ struct AdamWUpdate {
   }
 };
 
+inline Work work_of_add(const TensorView& to, const TensorView& from) {
+  const auto count = to.element_count();
+  return {.bytes = 2 * bytes_of(to, count) + bytes_of(from, count)};
+}
+inline Work work_of_sum_of_squares(const TensorView& x) {
+  return {.bytes = bytes_of(x, x.element_count())};
+}
+
 /// The operations. Docstrings of the structures above give the formulas.
 class Kernels {
  public:

@@ -80,14 +80,11 @@ void TimedKernels::adamw_update(const AdamWUpdate& op) {
   time("adamw_update", op.work(), [&] { kernels_.adamw_update(op); });
 }
 void TimedKernels::add(TensorView to, TensorView from) {
-  const auto count = to.element_count();
-  time("add", {.bytes = 2 * bytes_of(to, count) + bytes_of(from, count)},
-       [&] { kernels_.add(to, from); });
+  time("add", work_of_add(to, from), [&] { kernels_.add(to, from); });
 }
 double TimedKernels::sum_of_squares(TensorView x) {
   double sum = 0;
-  time("sum_of_squares", {.bytes = bytes_of(x, x.element_count())},
-       [&] { sum = kernels_.sum_of_squares(x); });
+  time("sum_of_squares", work_of_sum_of_squares(x), [&] { sum = kernels_.sum_of_squares(x); });
   return sum;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Times every kernel at the shapes of GPT-2 124M on random data and prints its rate, and its share
-// of what the machine can do. Usage: kernels_bench [THREADS [matmul|attention|classifier|memory]]
+// Times every kernel at the shapes of GPT-2 124M on random data, and prints its rates as shares of
+// what the machine can do, measured just before. Usage: kernels_bench [THREADS
+// [matmul|attention|classifier|memory]]
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -10,7 +11,7 @@
 #include <functional>
 #include <limits>
 #include <string>
-#include <vector>
+#include <type_traits>
 
 #include "tests/bench/machine_rates.h"
 #include "tests/support/backend.h"
@@ -19,27 +20,31 @@ namespace {
 
 using namespace gpt2;
 using kernels::Dropout;
+using kernels::Kernels;
 using support::TensorView;
 
 constexpr std::int64_t B = 4, T = 1024, N = B * T, C = 768, H = 12, V = 50257, kPaddedV = 50304;
-constexpr double kFloat = sizeof(float);
 
 class Bench {
  public:
   explicit Bench(support::Backend& backend)
       : backend_(backend),
         fma_rate_(bench::fma_rate(backend.device().threads())),
-        copy_rate_(bench::copy_rate(backend.device().threads())) {
+        memory_rate_(bench::memory_rate(backend.device().threads())) {
     fmt::print(
-        "{}: {:.0f} GFLOP/s of fused multiply-adds, copies at {:.1f} GB/s read and written\n",
-        backend.device().name(), fma_rate_ / 1e9, copy_rate_ / 1e9);
-    fmt::print("{:44} {:>10} {:>10} {:>7} {:>9} {:>7}\n", "kernel", "ms", "GFLOP/s", "of FMA",
-               "GB/s", "of copy");
+        "{}: {:.0f} GFLOP/s of fused multiply-adds, memory read and written at {:.1f} GB/s\n",
+        backend.device().name(), fma_rate_ / 1e9, memory_rate_ / 1e9);
+    fmt::print("{:44} {:>10} {:>10} {:>7} {:>9} {:>10}\n", "operation", "ms", "GFLOP/s", "of FMA",
+               "GB/s", "of memory");
   }
 
-  /// Times `run`, which does `operations` and must move `bytes` at the least (0: not the limit).
-  void time(const std::string& name, double operations, double bytes,
-            const std::function<void()>& run) {
+  /// Times one operation. More than all of the memory's rate: the tensors stay in a cache.
+  template <class Operation>
+  void time(const std::string& name, void (Kernels::*method)(const Operation&),
+            const std::type_identity_t<Operation>& op) {
+    time(name, op.work(), [&] { (backend_.kernels().*method)(op); });
+  }
+  void time(const std::string& name, const kernels::Work& work, const std::function<void()>& run) {
     run();  // the first call grows workspaces
     double best = std::numeric_limits<double>::infinity(), total = 0;
     for (int repeat = 0; repeat < 40 && (repeat < 3 || total < 0.5); ++repeat) {
@@ -50,9 +55,11 @@ class Bench {
       best = std::min(best, seconds);
       total += seconds;
     }
-    fmt::print("{:44} {:10.3f} {:10.1f} {:6.0f}% {:9.1f} {:6.0f}%\n", name, best * 1e3,
-               operations / best / 1e9, 100 * operations / best / fma_rate_, bytes / best / 1e9,
-               100 * bytes / best / copy_rate_);
+    const double operations = static_cast<double>(work.operations) / best,
+                 bytes = static_cast<double>(work.bytes) / best;
+    fmt::print("{:44} {:10.3f} {:10.1f} {:6.0f}% {:9.1f} {:9.0f}%\n", name, best * 1e3,
+               operations / 1e9, 100 * operations / fma_rate_, bytes / 1e9,
+               100 * bytes / memory_rate_);
   }
 
   TensorView random(std::initializer_list<std::int64_t> shape, float scale = 0.02F) {
@@ -65,66 +72,56 @@ class Bench {
   TensorView tokens(std::int64_t count) {
     return backend_.upload_ints(support::random_ints(count, V, ++seed_));
   }
-  kernels::Kernels& kernels() { return backend_.kernels(); }
+  Kernels& kernels() { return backend_.kernels(); }
 
  private:
   support::Backend& backend_;
-  double fma_rate_, copy_rate_;
+  double fma_rate_, memory_rate_;
   std::uint32_t seed_ = 0;
 };
+
+std::string of_rows(std::int64_t rows) {
+  return fmt::format(" of {} row{}", rows, rows == 1 ? "" : "s");
+}
 
 void time_matmuls(Bench& bench) {
   const struct {
     const char* name;
     std::int64_t K, M;
-    bool gelu;
-  } layers[] = {{"qkv", C, 3 * C, false},
-                {"attention projection", C, C, false},
-                {"fc", C, 4 * C, true},
-                {"fc projection", 4 * C, C, false}};
-  for (const auto& [name, K, M, gelu] : layers) {
+    bool before_gelu, after_gelu;
+  } layers[] = {{"qkv", C, 3 * C, false, false},
+                {"attention projection", C, C, false, false},
+                {"fc", C, 4 * C, true, false},
+                {"fc projection", 4 * C, C, false, true}};
+  for (const auto& [name, K, M, before_gelu, after_gelu] : layers) {
     const auto x = bench.random({N, K}, 1), weight = bench.random({K, M}), bias = bench.random({M});
-    const auto y = bench.random({N, M}), pre_activation = bench.random({N, M}, 1),
-               dx = bench.random({N, K});
-    const auto dweight = bench.random({K, M}), dbias = bench.random({M}),
-               input = bench.random({N, K}, 1);
-    const double operations =
-        2.0 * static_cast<double>(N) * static_cast<double>(K) * static_cast<double>(M);
-    bench.time(
-        fmt::format("matmul_forward {}{}", name, gelu ? " + gelu" : ""), operations, 0,
-        [&, K = K, M = M, gelu = gelu] {
-          bench.kernels().matmul_forward({.x = x,
-                                          .weight = weight,
-                                          .bias = bias,
-                                          .y = y,
-                                          .pre_activation = gelu ? pre_activation : TensorView(),
-                                          .N = N,
-                                          .K = K,
-                                          .M = M});
-        });
-    const bool after_gelu = K == 4 * C;
+    const auto y = bench.random({N, M}), dx = bench.random({N, K});
+    const auto dweight = bench.random({K, M}), dbias = bench.random({M});
+    const auto none = TensorView();
+    bench.time(fmt::format("matmul_forward {}{}", name, before_gelu ? " + gelu" : ""),
+               &Kernels::matmul_forward,
+               {.x = x,
+                .weight = weight,
+                .bias = bias,
+                .y = y,
+                .pre_activation = before_gelu ? bench.random({N, M}) : none,
+                .N = N,
+                .K = K,
+                .M = M});
     bench.time(fmt::format("matmul_backward_input {}{}", name, after_gelu ? " x gelu'" : ""),
-               operations, 0, [&, K = K, M = M] {
-                 bench.kernels().matmul_backward_input(
-                     {.dy = y,
-                      .weight = weight,
-                      .dx = dx,
-                      .pre_activation = after_gelu ? input : TensorView(),
-                      .N = N,
-                      .K = K,
-                      .M = M});
-               });
-    bench.time(fmt::format("matmul_backward_weight {}", name), operations, 0, [&, K = K, M = M] {
-      bench.kernels().matmul_backward_weight(
-          {.x = x, .dy = y, .dweight = dweight, .dbias = dbias, .N = N, .K = K, .M = M});
-    });
+               &Kernels::matmul_backward_input,
+               {.dy = y,
+                .weight = weight,
+                .dx = dx,
+                .pre_activation = after_gelu ? bench.random({N, K}, 1) : none,
+                .N = N,
+                .K = K,
+                .M = M});
+    bench.time(fmt::format("matmul_backward_weight {}", name), &Kernels::matmul_backward_weight,
+               {.x = x, .dy = y, .dweight = dweight, .dbias = dbias, .N = N, .K = K, .M = M});
     for (const std::int64_t rows : {1, 4, 8}) {
-      bench.time(fmt::format("matmul_forward {} of {} row{}", name, rows, rows == 1 ? "" : "s"),
-                 operations * static_cast<double>(rows) / static_cast<double>(N),
-                 static_cast<double>(K * M) * kFloat, [&, K = K, M = M] {
-                   bench.kernels().matmul_forward(
-                       {.x = x, .weight = weight, .bias = bias, .y = y, .N = rows, .K = K, .M = M});
-                 });
+      bench.time(fmt::format("matmul_forward {}{}", name, of_rows(rows)), &Kernels::matmul_forward,
+                 {.x = x, .weight = weight, .bias = bias, .y = y, .N = rows, .K = K, .M = M});
     }
   }
 }
@@ -133,154 +130,122 @@ void time_attention(Bench& bench) {
   const auto qkv = bench.random({B, T, 3 * C}, 1), out = bench.random({B, T, C}),
              lse = bench.random({B, H, T});
   const auto dout = bench.random({B, T, C}, 1), dqkv = bench.random({B, T, 3 * C});
-  const double product =
-      2.0 * static_cast<double>(B * T * C) * static_cast<double>(T + 1) / 2;  // causal half
   for (const float probability : {0.0F, 0.1F}) {
     const Dropout dropout{.probability = probability, .seed = 1};
     const std::string suffix = probability == 0 ? "" : " with dropout";
-    bench.time("attention_forward" + suffix, 2 * product, 0, [&] {
-      bench.kernels().attention_forward(
-          {.qkv = qkv, .out = out, .lse = lse, .B = B, .T = T, .C = C, .H = H, .dropout = dropout});
-    });
-    bench.time("attention_backward" + suffix, 5 * product, 0, [&] {
-      bench.kernels().attention_backward({.qkv = qkv,
-                                          .out = out,
-                                          .lse = lse,
-                                          .dout = dout,
-                                          .dqkv = dqkv,
-                                          .B = B,
-                                          .T = T,
-                                          .C = C,
-                                          .H = H,
-                                          .dropout = dropout});
-    });
+    bench.time(
+        "attention_forward" + suffix, &Kernels::attention_forward,
+        {.qkv = qkv, .out = out, .lse = lse, .B = B, .T = T, .C = C, .H = H, .dropout = dropout});
+    bench.time("attention_backward" + suffix, &Kernels::attention_backward,
+               {.qkv = qkv,
+                .out = out,
+                .lse = lse,
+                .dout = dout,
+                .dqkv = dqkv,
+                .B = B,
+                .T = T,
+                .C = C,
+                .H = H,
+                .dropout = dropout});
   }
-  const auto keys = bench.random({1, H, T, C / H}, 1), values = bench.random({1, H, T, C / H}, 1);
-  bench.time("attention_cached of 1 row after 1023", 4.0 * T * C, 2.0 * T * C * kFloat, [&] {
-    bench.kernels().attention_cached({.qkv = qkv,
-                                      .out = out,
-                                      .key_cache = keys,
-                                      .value_cache = values,
-                                      .B = 1,
-                                      .new_positions = 1,
-                                      .C = C,
-                                      .H = H,
-                                      .capacity = T,
-                                      .first_position = T - 1});
-  });
+  bench.time("attention_cached of 1 row after 1023", &Kernels::attention_cached,
+             {.qkv = qkv,
+              .out = out,
+              .key_cache = bench.random({1, H, T, C / H}, 1),
+              .value_cache = bench.random({1, H, T, C / H}, 1),
+              .B = 1,
+              .new_positions = 1,
+              .C = C,
+              .H = H,
+              .capacity = T,
+              .first_position = T - 1});
 }
 
 void time_classifier(Bench& bench) {
   const auto x = bench.random({N, C}, 1), wte = bench.random({kPaddedV, C}),
-             targets = bench.tokens(N);
-  const auto losses = bench.random({N}), dx = bench.random({N, C}),
-             dwte = bench.random({kPaddedV, C});
+             targets = bench.tokens(N), losses = bench.random({N});
+  bench.time("classifier_forward", &Kernels::classifier_forward,
+             {.x = x, .wte = wte, .targets = targets, .losses = losses, .N = N, .C = C, .V = V});
+  bench.time("classifier_forward_backward", &Kernels::classifier_forward_backward,
+             {.x = x,
+              .wte = wte,
+              .targets = targets,
+              .losses = losses,
+              .dx = bench.random({N, C}),
+              .dwte = bench.random({kPaddedV, C}),
+              .N = N,
+              .C = C,
+              .V = V,
+              .scale = 1.0F / N});
   const auto logits = bench.random({8, V});
-  const double product = 2.0 * static_cast<double>(N * C) * static_cast<double>(V);
-  bench.time("classifier_forward", product, 0, [&] {
-    bench.kernels().classifier_forward(
-        {.x = x, .wte = wte, .targets = targets, .losses = losses, .N = N, .C = C, .V = V});
-  });
-  bench.time("classifier_forward_backward", 3 * product, 0, [&] {
-    bench.kernels().classifier_forward_backward({.x = x,
-                                                 .wte = wte,
-                                                 .targets = targets,
-                                                 .losses = losses,
-                                                 .dx = dx,
-                                                 .dwte = dwte,
-                                                 .N = N,
-                                                 .C = C,
-                                                 .V = V,
-                                                 .scale = 1.0F / N});
-  });
   for (const std::int64_t rows : {1, 8}) {
-    bench.time(fmt::format("head_forward of {} row{}", rows, rows == 1 ? "" : "s"),
-               product * static_cast<double>(rows) / N, static_cast<double>(V * C) * kFloat, [&] {
-                 bench.kernels().head_forward(
-                     {.x = x, .wte = wte, .logits = logits, .N = rows, .C = C, .V = V});
-               });
+    bench.time("head_forward" + of_rows(rows), &Kernels::head_forward,
+               {.x = x, .wte = wte, .logits = logits, .N = rows, .C = C, .V = V});
   }
 }
 
 void time_memory_bound(Bench& bench) {
-  const double rows = static_cast<double>(N * C) * kFloat;
   const auto x = bench.random({N, C}, 1), y = bench.random({N, C}), sum = bench.random({N, C}),
              dresidual = bench.random({N, C});
   const auto weight = bench.random({C}), bias = bench.random({C}), mean = bench.random({N}),
              rstd = bench.random({N});
-  const auto dweight = bench.random({C}), dbias = bench.random({C});
-  bench.time("layernorm_forward", 0, 2 * rows, [&] {
-    bench.kernels().layernorm_forward({.x = x,
-                                       .weight = weight,
-                                       .bias = bias,
-                                       .y = y,
-                                       .mean = mean,
-                                       .rstd = rstd,
-                                       .N = N,
-                                       .C = C});
-  });
-  for (const float probability : {0.0F, 0.1F}) {
-    bench.time(fmt::format("residual_layernorm_forward{}", probability == 0 ? "" : " with dropout"),
-               0, 4 * rows, [&] {
-                 bench.kernels().residual_layernorm_forward(
-                     {.residual = x,
-                      .branch = y,
-                      .sum = sum,
-                      .weight = weight,
-                      .bias = bias,
-                      .y = dresidual,
-                      .mean = mean,
-                      .rstd = rstd,
-                      .B = B,
-                      .T = T,
-                      .C = C,
-                      .dropout = {.probability = probability, .seed = 1}});
-               });
+  const Dropout dropped{.probability = 0.1F, .seed = 1};
+  bench.time(
+      "layernorm_forward", &Kernels::layernorm_forward,
+      {.x = x, .weight = weight, .bias = bias, .y = y, .mean = mean, .rstd = rstd, .N = N, .C = C});
+  for (const auto& dropout : {Dropout(), dropped}) {
+    bench.time(fmt::format("residual_layernorm_forward{}",
+                           dropout.probability == 0 ? "" : " with dropout"),
+               &Kernels::residual_layernorm_forward,
+               {.residual = x,
+                .branch = y,
+                .sum = sum,
+                .weight = weight,
+                .bias = bias,
+                .y = dresidual,
+                .mean = mean,
+                .rstd = rstd,
+                .B = B,
+                .T = T,
+                .C = C,
+                .dropout = dropout});
   }
-  bench.time("layernorm_backward", 0, 4 * rows, [&] {
-    bench.kernels().layernorm_backward({.dy = y,
-                                        .x = x,
-                                        .weight = weight,
-                                        .mean = mean,
-                                        .rstd = rstd,
-                                        .dresidual = dresidual,
-                                        .dweight = dweight,
-                                        .dbias = dbias,
-                                        .N = N,
-                                        .C = C});
-  });
-  bench.time("dropout_backward", 0, 2 * rows, [&] {
-    bench.kernels().dropout_backward(
-        {.dy = y, .dx = x, .B = B, .T = T, .C = C, .dropout = {.probability = 0.1F, .seed = 1}});
-  });
+  bench.time("layernorm_backward", &Kernels::layernorm_backward,
+             {.dy = y,
+              .x = x,
+              .weight = weight,
+              .mean = mean,
+              .rstd = rstd,
+              .dresidual = dresidual,
+              .dweight = bench.random({C}),
+              .dbias = bench.random({C}),
+              .N = N,
+              .C = C});
+  bench.time("dropout_backward", &Kernels::dropout_backward,
+             {.dy = y, .dx = x, .B = B, .T = T, .C = C, .dropout = dropped});
   const auto wte = bench.random({kPaddedV, C}), wpe = bench.random({T, C}),
              tokens = bench.tokens(N);
-  bench.time("embedding_forward", 0, 2 * rows, [&] {
-    bench.kernels().embedding_forward(
-        {.tokens = tokens, .wte = wte, .wpe = wpe, .x = x, .B = B, .T = T, .C = C});
-  });
-  bench.time("embedding_backward", 0, 3 * rows, [&] {
-    bench.kernels().embedding_backward(
-        {.tokens = tokens, .dx = x, .dwte = wte, .dwpe = wpe, .B = B, .T = T, .C = C});
-  });
-  const auto gradient = bench.random({kPaddedV, C}), exp_avg = bench.random({kPaddedV, C}),
-             exp_avg_sq = bench.random({kPaddedV, C}, 0);
-  const double table = static_cast<double>(kPaddedV * C) * kFloat;
-  bench.time("adamw_update", 0, 7 * table, [&] {
-    bench.kernels().adamw_update({.parameter = wte,
-                                  .gradient = gradient,
-                                  .exp_avg = exp_avg,
-                                  .exp_avg_sq = exp_avg_sq,
-                                  .learning_rate = 1e-4F,
-                                  .beta1 = 0.9F,
-                                  .beta2 = 0.95F,
-                                  .epsilon = 1e-8F,
-                                  .weight_decay = 0.1F,
-                                  .gradient_scale = 1,
-                                  .step = 10});
-  });
-  bench.time("add", 0, 3 * table, [&] { bench.kernels().add(wte, gradient); });
-  bench.time("sum_of_squares", 0, table, [&] { bench.kernels().sum_of_squares(gradient); });
+  bench.time("embedding_forward", &Kernels::embedding_forward,
+             {.tokens = tokens, .wte = wte, .wpe = wpe, .x = x, .B = B, .T = T, .C = C});
+  bench.time("embedding_backward", &Kernels::embedding_backward,
+             {.tokens = tokens, .dx = x, .dwte = wte, .dwpe = wpe, .B = B, .T = T, .C = C});
+  const auto gradient = bench.random({kPaddedV, C});
+  bench.time("adamw_update", &Kernels::adamw_update,
+             {.parameter = wte,
+              .gradient = gradient,
+              .exp_avg = bench.random({kPaddedV, C}),
+              .exp_avg_sq = bench.random({kPaddedV, C}, 0),
+              .learning_rate = 1e-4F,
+              .beta1 = 0.9F,
+              .beta2 = 0.95F,
+              .epsilon = 1e-8F,
+              .weight_decay = 0.1F,
+              .gradient_scale = 1,
+              .step = 10});
+  bench.time("add", kernels::work_of_add(wte, gradient),
+             [&] { bench.kernels().add(wte, gradient); });
+  bench.time("sum_of_squares", kernels::work_of_sum_of_squares(gradient),
+             [&] { bench.kernels().sum_of_squares(gradient); });
 }
 
 }  // namespace

@@ -2,10 +2,10 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "tests/bench/machine_rates.h"
 
+#include <hwy/aligned_allocator.h>
 #include <omp.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -47,6 +47,14 @@ double run_fma_chains(long rounds, float* starts) {
   return 2.0 * kFmaChains * static_cast<double>(hn::Lanes(d)) * static_cast<double>(rounds);
 }
 
+void scale(float* x, std::size_t count) {
+  const hn::ScalableTag<float> d;
+  const auto factor = hn::Set(d, -1.0F);
+  for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
+    hn::Store(hn::Mul(hn::Load(d, x + i), factor), d, x + i);
+  }
+}
+
 }  // namespace gpt2::bench::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -54,6 +62,7 @@ HWY_AFTER_NAMESPACE();
 namespace gpt2::bench {
 
 HWY_EXPORT(run_fma_chains);
+HWY_EXPORT(scale);
 
 double fma_rate(int threads) {
   double best_seconds = std::numeric_limits<double>::infinity(), operations = 0;
@@ -71,20 +80,22 @@ double fma_rate(int threads) {
   return operations / best_seconds;
 }
 
-double copy_rate(int threads) {
-  constexpr std::size_t kFloatsOfThread = std::size_t{16} << 20;
-  std::vector<float> from(kFloatsOfThread * static_cast<std::size_t>(threads), 1), to(from.size());
+double memory_rate(int threads) {
+  constexpr std::size_t kFloatsOfThread = std::size_t{32} << 20;
+  const auto memory =
+      hwy::AllocateAligned<float>(kFloatsOfThread * static_cast<std::size_t>(threads));
   double best_seconds = std::numeric_limits<double>::infinity();
-  for (int repeat = 0; repeat < 5; ++repeat) {
+  for (int repeat = 0; repeat < 6; ++repeat) {  // the first touches the pages
     const double begin = omp_get_wtime();
 #pragma omp parallel num_threads(threads)
     {
-      const std::size_t first = static_cast<std::size_t>(omp_get_thread_num()) * kFloatsOfThread;
-      std::memcpy(&to[first], &from[first], kFloatsOfThread * sizeof(float));
+      float* part = memory.get() + static_cast<std::size_t>(omp_get_thread_num()) * kFloatsOfThread;
+      if (repeat == 0) std::fill_n(part, kFloatsOfThread, 1.0F);
+      HWY_DYNAMIC_DISPATCH(scale)(part, kFloatsOfThread);
     }
     best_seconds = std::min(best_seconds, omp_get_wtime() - begin);
   }
-  return 2 * static_cast<double>(from.size() * sizeof(float)) / best_seconds;
+  return 2.0 * sizeof(float) * kFloatsOfThread * threads / best_seconds;
 }
 
 }  // namespace gpt2::bench

@@ -8,7 +8,7 @@ namespace gpt2::bench {
 /// Floating-point operations per second of fused multiply-adds on registers, on all of `threads` at
 /// once.
 double fma_rate(int threads);
-/// Bytes per second, read and written, of copying much more than the caches hold.
-double copy_rate(int threads);
+/// Bytes per second, read and written, of changing in place much more than the caches hold.
+double memory_rate(int threads);
 
 }  // namespace gpt2::bench
