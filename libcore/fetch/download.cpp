@@ -130,10 +130,9 @@ std::string strong_tag(const HttpResponse& response) {
 /// One file on its way.
 class Transfer {
  public:
-  Transfer(HttpClient& client, const FileRequest& request, const DownloadSettings& settings,
+  Transfer(const FileRequest& request, const DownloadSettings& settings,
            const DownloadObserver& observer)
-      : client_(client),
-        request_(request),
+      : request_(request),
         settings_(settings),
         observer_(observer),
         file_(request.path),
@@ -210,8 +209,8 @@ class Transfer {
       learn_hash(response);
       return begin(response);
     };
-    client_.get(request_.url, headers,
-                {.begin = begin_file, .body = [this](std::string_view bytes) { take(bytes); }});
+    http_get(settings_.http, request_.url, headers,
+             {.begin = begin_file, .body = [this](std::string_view bytes) { take(bytes); }});
   }
 
   void learn_hash(const HttpResponse& response) {
@@ -348,7 +347,6 @@ class Transfer {
                        file_.part_path().string(), file_.bytes());
   }
 
-  HttpClient& client_;
   const FileRequest& request_;
   const DownloadSettings& settings_;
   const DownloadObserver& observer_;
@@ -383,36 +381,32 @@ std::optional<ContentHash> hash_if_right(const FileRequest& request) {
 
 }  // namespace
 
-FileResult download(HttpClient& client, const FileRequest& request,
-                    const DownloadSettings& settings, const DownloadObserver& observer) {
+FileResult download(const FileRequest& request, const DownloadSettings& settings,
+                    const DownloadObserver& observer) {
   if (const auto hash = hash_if_right(request)) {
     const auto bytes = fs::file_size(request.path);
     return {.was_there = true, .bytes = bytes, .checked = *hash, .sha256 = {}};
   }
-  return Transfer(client, request, settings, observer).run();
+  return Transfer(request, settings, observer).run();
 }
 
-TextResult fetch_text(HttpClient& client, const Url& url, std::size_t most_bytes,
-                      const DownloadSettings& settings, const DownloadObserver& observer) {
+TextResult fetch_text(const Url& url, std::size_t most_bytes, const DownloadSettings& settings,
+                      const DownloadObserver& observer) {
   Backoff backoff(settings.retry, observer.notice);
   for (;;) {
     TextResult result;
+    const auto begin = [&](const HttpResponse& response) {
+      judge_status(response, url, settings);
+      return true;
+    };
+    const auto take = [&](std::string_view bytes) {
+      if (bytes.size() > most_bytes - result.text.size()) {
+        throw InputError(fmt::format("{}: has more than {} bytes", url.shown(), most_bytes));
+      }
+      result.text += bytes;
+    };
     try {
-      result.response =
-          client.get(url, {},
-                     {.begin =
-                          [&](const HttpResponse& response) {
-                            judge_status(response, url, settings);
-                            return true;
-                          },
-                      .body =
-                          [&](std::string_view bytes) {
-                            if (bytes.size() > most_bytes - result.text.size()) {
-                              throw InputError(fmt::format("{}: has more than {} bytes",
-                                                           url.shown(), most_bytes));
-                            }
-                            result.text += bytes;
-                          }});
+      result.response = http_get(settings.http, url, {}, {.begin = begin, .body = take});
       return result;
     } catch (const NetworkError& error) {
       backoff.wait_after(error);

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "libcore/fetch/content_hash.h"
-#include "libcore/fetch/http_client.h"
+#include "libcore/fetch/http_get.h"
 #include "libcore/fetch/retry.h"
 
 namespace gpt2::fetch {
@@ -50,8 +50,8 @@ struct FileResult {
 /// SHA-256 recorded in NAME.sha256, by which it is known the next time. Throws: NetworkError after
 /// all tries; InputError for what is missing, refused or has another hash or size; ExistsError if
 /// something else is at the path, or another process fetches it; IoError.
-FileResult download(HttpClient& client, const FileRequest& request,
-                    const DownloadSettings& settings, const DownloadObserver& observer);
+FileResult download(const FileRequest& request, const DownloadSettings& settings,
+                    const DownloadObserver& observer);
 
 /// A small resource as text, with its retries. Throws: as download(); InputError if it has more
 /// than `most_bytes`.
@@ -59,7 +59,7 @@ struct TextResult {
   std::string text;
   HttpResponse response;
 };
-TextResult fetch_text(HttpClient& client, const Url& url, std::size_t most_bytes,
-                      const DownloadSettings& settings, const DownloadObserver& observer);
+TextResult fetch_text(const Url& url, std::size_t most_bytes, const DownloadSettings& settings,
+                      const DownloadObserver& observer);
 
 }  // namespace gpt2::fetch

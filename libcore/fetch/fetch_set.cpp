@@ -57,7 +57,6 @@ class Downloads {
   };
 
   void work(const std::vector<FileRequest>& requests) {
-    HttpClient client(settings_.http);
     for (;;) {
       std::size_t index = 0;
       {
@@ -66,7 +65,7 @@ class Downloads {
         index = next_++;
       }
       try {
-        const auto result = download(client, requests[index], settings_, observer_of(index));
+        const auto result = download(requests[index], settings_, observer_of(index));
         const std::lock_guard lock(mutex_);
         end(index, requests[index], result);
       } catch (...) {
@@ -195,9 +194,7 @@ std::vector<KnownFile> files_of(const DataSet& set, const FetchSettings& setting
                     "asked",
                     set.name));
   }
-  const auto download = download_settings(settings);
-  HttpClient client(download.http);
-  return list_hub_folder(client, settings.hub, set.folder, download,
+  return list_hub_folder(settings.hub, set.folder, download_settings(settings),
                          {.progress = {}, .notice = observer.notice, .detail = observer.detail});
 }
 

@@ -38,8 +38,8 @@ std::string next_page(const HttpResponse& response) {
   return begin == std::string::npos ? "" : link.substr(begin + 1, end - begin - 1);
 }
 
-std::vector<KnownFile> list_hub_folder(HttpClient& client, const std::string& endpoint,
-                                       const HubFolder& folder, const DownloadSettings& settings,
+std::vector<KnownFile> list_hub_folder(const std::string& endpoint, const HubFolder& folder,
+                                       const DownloadSettings& settings,
                                        const DownloadObserver& observer) {
   const bool is_data_set = folder.repository.starts_with("datasets/");
   auto url =
@@ -50,7 +50,7 @@ std::vector<KnownFile> list_hub_folder(HttpClient& client, const std::string& en
     if (page == kMostPages) {
       throw formats::InputError(fmt::format("{}: has more than {} pages", url.shown(), page));
     }
-    const auto [text, response] = fetch_text(client, url, kMostPageBytes, settings, observer);
+    const auto [text, response] = fetch_text(url, kMostPageBytes, settings, observer);
     // The outermost value is an array, which JsonDocument does not take.
     const formats::JsonDocument document("{\"files\": " + text + "}", url.shown());
     for (const auto& entry : document.root().objects("files")) {

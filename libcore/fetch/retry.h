@@ -9,7 +9,7 @@
 #include <random>
 #include <string>
 
-#include "libcore/fetch/http_client.h"
+#include "libcore/fetch/http_get.h"
 
 namespace gpt2::fetch {
 

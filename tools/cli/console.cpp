@@ -55,18 +55,6 @@ std::size_t terminal_columns() {
   return known ? size.ws_col : 80;
 }
 
-/// 999, 12.3K, 4.56M: three digits.
-std::string short_number(double value) {
-  const char* units[] = {"", "K", "M", "G", "T", "P"};
-  std::size_t unit = 0;
-  while (value >= 999.5 && unit + 1 < std::size(units)) {
-    value /= 1000;
-    ++unit;
-  }
-  const int decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-  return fmt::format("{:.{}f}{}", value, decimals, units[unit]);
-}
-
 /// 0:07, 12:34, 1:23:45.
 std::string clock_text(double seconds) {
   constexpr double kMostSeconds = 3600.0 * 9999;
@@ -97,6 +85,17 @@ bool progress_wanted() {
   return progress == "on";
 }
 
+std::string short_number(double value) {
+  const char* units[] = {"", "K", "M", "G", "T", "P"};
+  std::size_t unit = 0;
+  while (value >= 999.5 && unit + 1 < std::size(units)) {
+    value /= 1000;
+    ++unit;
+  }
+  const int decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return fmt::format("{:.{}f}{}", value, decimals, units[unit]);
+}
+
 void refuse_binary_to_terminal(int descriptor, std::string_view what) {
   if (isatty(descriptor) != 0) {
     throw formats::UsageError(fmt::format(
@@ -119,6 +118,8 @@ ProgressLine::ProgressLine(std::string label, std::string unit, std::uint64_t to
 }
 
 ProgressLine::~ProgressLine() { clear(); }
+
+void ProgressLine::set_total(std::uint64_t total) { state_->total = total; }
 
 void ProgressLine::update(std::uint64_t done, std::string_view extra) {
   if (!state_->wanted) return;

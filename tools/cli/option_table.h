@@ -22,7 +22,8 @@ struct Option {
   bool required = false;
   bool given = false;  // set by flag, environment or YAML
 
-  char letter = '\0';  // -q for --quiet; only the options common to all tools have one
+  char letter = '\0';      // -q for --quiet; only the options common to all tools have one
+  bool is_hidden = false;  // --help and the man page do not show it
 
   bool is_flag() const { return std::holds_alternative<bool*>(target); }
   bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }
@@ -58,12 +59,9 @@ struct Command::Data {
 /// What every tool can be told; by flags alone, since it says how to run and is no configuration.
 struct CommonSettings {
   bool help = false, version = false, quiet = false, verbose = false, print_config = false;
-  std::string config, progress = "auto";
+  std::string config, progress = "auto", generate;
   /// Their options, filling `this`, in the order of --help.
   std::vector<Option> options();
 };
-
-/// The one of `names` that `wrong` was most likely meant to be; empty when none is near.
-std::string nearest_name(std::string_view wrong, const std::vector<std::string>& names);
 
 }  // namespace gpt2::cli

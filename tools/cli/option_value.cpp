@@ -120,7 +120,8 @@ bool is_utf8(std::string_view text) { return formats::utf8_prefix_length(text) =
 
 void check_is_utf8(const std::string& word) {
   if (is_utf8(word)) return;
-  throw UsageError(fmt::format("the word {} is not UTF-8, as YAML must be", formats::json_quote(word)));
+  throw UsageError(
+      fmt::format("the word {} is not UTF-8, as YAML must be", formats::json_quote(word)));
 }
 
 std::string yaml_list(const std::vector<std::string>& words) {

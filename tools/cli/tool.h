@@ -90,6 +90,10 @@ int verbosity();
 void notice(std::string_view text);
 /// True when a progress line may be drawn on stderr (--progress, terminal, -q).
 bool progress_wanted();
+/// 999, 12.3K, 4.56M: three digits and K, M, G, T, P.
+std::string short_number(double value);
+/// The one of `names` that `wrong` was most likely meant to be; empty when none is near.
+std::string nearest_name(std::string_view wrong, const std::vector<std::string>& names);
 /// Refuses to write binary data to a terminal. Throws: UsageError.
 void refuse_binary_to_terminal(int descriptor, std::string_view what);
 
@@ -99,6 +103,7 @@ class ProgressLine {
  public:
   ProgressLine(std::string label, std::string unit, std::uint64_t total);  // total 0: unknown
   ~ProgressLine();
+  void set_total(std::uint64_t total);
   void update(std::uint64_t done, std::string_view extra = {});
   void clear();
 

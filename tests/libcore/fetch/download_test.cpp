@@ -98,9 +98,8 @@ struct World {
   }
   /// What download() came to.
   End fetch() {
-    HttpClient client(settings.http);
     try {
-      download(client, request, settings, kSilent);
+      download(request, settings, kSilent);
       return End::kCompletes;
     } catch (const formats::UnavailableError& error) {
       words = error.what();
@@ -524,6 +523,184 @@ BOOST_AUTO_TEST_CASE(no_wrong_file_is_accepted_and_every_one_is_completed) {
                std::chrono::duration<double>(outcome.slept).count());
   }
   fmt::print("{} faults, {} downloads, {} wrong\n", faults().size(), tasks.size(), wrong_count);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+namespace {
+
+/// A server that does everything right, and what is asked of it.
+struct RightServer : World {
+  RightServer() : World(1) { request.url = parse_url(server.url("/file.bin")); }
+  std::string part() const { return read_file(folder / "file.bin.part"); }
+  void leave_part(std::string_view bytes) const {
+    folder.write("file.bin.part", std::string(bytes));
+  }
+  FileResult get() { return download(request, settings, kSilent); }
+  std::optional<std::uint64_t> range_asked_for() const {
+    return server.requests().back().range_begin();
+  }
+
+  std::string headers;  // of the response before the last
+  FaultServer server{[this](const Request& asked, Connection& connection) {
+    if (!headers.empty() && asked.path != "/cdn") {
+      connection.send(response("302 Found", headers + "Location: /cdn\r\n", ""));
+    } else {
+      connection.send(right_answer(asked, file));
+    }
+  }};
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(download_state, RightServer)
+
+BOOST_AUTO_TEST_CASE(file_that_is_there_and_right_is_not_fetched_again) {
+  BOOST_TEST(!get().was_there);
+  BOOST_TEST(server.requests().size() == 1U);
+  const auto again = get();
+  BOOST_TEST(again.was_there);
+  BOOST_TEST(again.bytes == file.size());
+  BOOST_TEST(server.requests().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(file_that_is_there_and_differs_is_kept_unless_it_is_to_be_replaced) {
+  folder.write("file.bin", "mine");
+  BOOST_CHECK_THROW(get(), formats::ExistsError);
+  BOOST_TEST(read_file(request.path) == "mine");
+  request.hash = {};
+  BOOST_CHECK_THROW(get(), formats::ExistsError);
+  BOOST_TEST(server.requests().empty());
+  request.replace = true;
+  BOOST_TEST(!get().was_there);
+  BOOST_TEST((read_file(request.path) == file));
+}
+
+BOOST_AUTO_TEST_CASE(file_without_a_hash_is_known_by_the_recorded_one_the_next_time) {
+  request.hash = {};
+  const auto result = get();
+  BOOST_TEST(!result.checked.is_known());
+  BOOST_TEST(result.sha256 == hash_of(file).hex);
+  BOOST_TEST((load_recorded_hash(request.path) == hash_of(file)));
+  BOOST_TEST(get().was_there);
+  BOOST_TEST(server.requests().size() == 1U);
+  folder.write("file.bin", "damaged");
+  BOOST_CHECK_THROW(get(), formats::ExistsError);
+}
+
+BOOST_AUTO_TEST_CASE(hash_of_the_hub_is_taken_where_none_is_known_and_from_the_hub_alone) {
+  request.hash = {};
+  headers = "X-Linked-Etag: \"" + hash_of(file).hex + "\"\r\n";
+  BOOST_TEST(!get().checked.is_known());  // the server is not the hub
+  fs::remove(request.path);
+  settings.hub_origin = request.url.origin;
+  BOOST_TEST((get().checked == hash_of(file)));
+  BOOST_TEST((load_recorded_hash(request.path) == hash_of(file)));
+}
+
+BOOST_AUTO_TEST_CASE(small_files_of_the_hub_are_known_by_their_name_in_git) {
+  request.hash = {};
+  settings.hub_origin = request.url.origin;
+  const auto blob = fmt::format("blob {}", file.size()) + '\0' + file;
+  const auto name = formats::Digest(formats::Digest::Kind::kSha1).update(blob).hex();
+  headers = "ETag: W/\"" + name + "\"\r\n";
+  BOOST_TEST((get().checked == content_hash_from_hex(name)));
+  fs::remove(request.path);
+  file.back() ^= 1;
+  BOOST_CHECK_THROW(get(), formats::InputError);
+}
+
+BOOST_AUTO_TEST_CASE(partial_file_of_a_former_run_is_gone_on_from) {
+  leave_part(file.substr(0, 1000));
+  BOOST_TEST(!get().was_there);
+  BOOST_TEST(range_asked_for().value() == 1000U);
+  BOOST_TEST((read_file(request.path) == file));
+}
+
+BOOST_AUTO_TEST_CASE(partial_file_that_is_whole_needs_no_request) {
+  request.bytes = file.size();
+  leave_part(file);
+  get();
+  BOOST_TEST(server.requests().empty());
+  BOOST_TEST((read_file(request.path) == file));
+}
+
+BOOST_AUTO_TEST_CASE(partial_file_with_other_bytes_is_found_out_and_fetched_again) {
+  for (const auto& rubbish :
+       {std::string(1000, 'x'), std::string(file.size(), 'x'), std::string(2 * file.size(), 'x')}) {
+    leave_part(rubbish);
+    BOOST_TEST(!get().was_there);
+    BOOST_TEST((read_file(request.path) == file));
+    fs::remove(request.path);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(partial_file_is_not_trusted_without_a_hash) {
+  request.hash = {};
+  leave_part(std::string(1000, 'x'));
+  get();
+  BOOST_TEST((read_file(request.path) == file));
+  fs::remove(request.path);
+  // Where the hub gives a hash, it is.
+  settings.hub_origin = request.url.origin;
+  headers = "X-Linked-Etag: " + hash_of(file).hex + "\r\n";
+  leave_part(file.substr(0, 1000));
+  get();
+  BOOST_TEST(range_asked_for().value() == 1000U);
+  BOOST_TEST((read_file(request.path) == file));
+}
+
+BOOST_AUTO_TEST_CASE(full_disk_keeps_what_was_written_and_says_so) {
+  formats::set_fault_hook([&](std::string_view call, const fs::path& path) {
+    const bool is_full = call == "write" && fs::exists(path) && fs::file_size(path) > 0;
+    return is_full ? ENOSPC : 0;
+  });
+  leave_part(file.substr(0, 1000));
+  BOOST_TEST((fetch() == End::kDiskFull));
+  formats::set_fault_hook({});
+  BOOST_TEST(words.find("No space left on device") != std::string::npos, words);
+  BOOST_TEST(words.find("file.bin.part keeps 1000 bytes") != std::string::npos, words);
+  BOOST_TEST(part() == file.substr(0, 1000));
+  BOOST_TEST((fetch() == End::kCompletes));
+  BOOST_TEST((read_file(request.path) == file));
+}
+
+BOOST_AUTO_TEST_CASE(connection_that_is_refused_is_tried_again_and_the_partial_file_kept) {
+  leave_part(file.substr(0, 1000));
+  {
+    const FaultServer gone([](const Request&, Connection&) {});
+    request.url = parse_url(gone.url("/file.bin"));
+  }
+  settings.retry.tries = 4;
+  BOOST_TEST((fetch() == End::kUnavailable));
+  BOOST_TEST(words.find("4 tries in a row failed") != std::string::npos, words);
+  BOOST_TEST(words.find("keeps 1000 bytes") != std::string::npos, words);
+  BOOST_TEST((slept >= 3500ms && slept <= 7000ms));
+}
+
+BOOST_AUTO_TEST_CASE(progress_of_a_mebibyte_makes_earlier_failures_forgotten) {
+  file = random_bytes(random, 6 << 20);
+  request.hash = hash_of(file);
+  const FaultServer cutting([this](const Request& asked, Connection& connection) {
+    connection.send(cut(right_answer(asked, file), (1 << 20) + 1));
+  });
+  request.url = parse_url(cutting.url("/file.bin"));
+  settings.retry.tries = 2;
+  settings.most_bytes = 10 << 20;
+  BOOST_TEST((fetch() == End::kCompletes), words);
+}
+
+BOOST_AUTO_TEST_CASE(second_fetch_of_the_same_file_is_refused_while_the_first_one_runs) {
+  const formats::PartialFile first(request.path);
+  BOOST_CHECK_THROW(get(), formats::ExistsError);
+}
+
+BOOST_AUTO_TEST_CASE(error_that_leaves_nothing_says_nothing_of_a_partial_file) {
+  request.url = parse_url(server.url("/file.bin"));
+  request.hash = hash_of("other");
+  BOOST_TEST((fetch() == End::kRefused));
+  BOOST_TEST(words.find(".part") == std::string::npos, words);
+  BOOST_TEST(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()) == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

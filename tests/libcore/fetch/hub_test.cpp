@@ -31,11 +31,10 @@ struct Hub {
     connection.send(response("200 OK", link, pages[page]));
   }};
   std::vector<KnownFile> list() {
-    HttpClient client({});
     DownloadSettings settings;
     settings.retry.sleep = [](std::chrono::milliseconds) {};
     const auto silent = [](const std::string&) {};
-    return list_hub_folder(client, server.url(""), kFolder, settings,
+    return list_hub_folder(server.url(""), kFolder, settings,
                            {.progress = {}, .notice = silent, .detail = silent});
   }
 };

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // Getting one resource over http or https, redirects included. Neither tries again nor trusts: what
-// came is judged by the caller. libcurl is included by http_client.cpp and url.cpp alone.
+// came is judged by the caller. libcurl is included by http_get.cpp and url.cpp alone.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,32 +56,17 @@ struct HttpResponse {
 
 struct HttpReceiver {
   /// Called once, before any byte of the body; false: the body is not wanted. What it throws comes
-  /// out of get().
+  /// out of http_get().
   std::function<bool(const HttpResponse&)> begin;
   /// The body as it comes, as it was sent: nothing is unpacked. May throw as well.
   std::function<void(std::string_view)> body;
 };
 
-/// Owns: libcurl's handle and its open connections. For one thread at a time.
-class HttpClient {
- public:
-  explicit HttpClient(HttpSettings settings);
-  HttpClient(const HttpClient&) = delete;
-  HttpClient& operator=(const HttpClient&) = delete;
-  ~HttpClient();
-
-  /// GET, following redirects as far as follow_url() allows, and the response at their end.
-  /// `headers`: lines "Name: value" for every server on the way. Throws: NetworkError when no
-  /// response came, or not all of its body; InputError for a redirect that is refused.
-  HttpResponse get(const Url& url, const std::vector<std::string>& headers,
-                   const HttpReceiver& receiver);
-
- private:
-  struct Exchange;
-  HttpResponse get_once(const Url& url, std::vector<std::string> headers,
-                        const HttpReceiver& receiver, std::vector<HttpResponse> redirects);
-  HttpSettings settings_;
-  void* handle_;
-};
+/// GET, following redirects as far as follow_url() allows, and the response at their end.
+/// `headers`: lines "Name: value" for every server on the way. Throws: NetworkError when no
+/// response came, or not all of its body; InputError for a redirect that is refused, or headers
+/// without end; UsageError for a ca_file that holds no certificates.
+HttpResponse http_get(const HttpSettings& settings, const Url& url,
+                      const std::vector<std::string>& headers, const HttpReceiver& receiver);
 
 }  // namespace gpt2::fetch

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-#include "libcore/fetch/http_client.h"
+#include "libcore/fetch/http_get.h"
 
 #include <curl/curl.h>
 #include <fmt/format.h>
@@ -9,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <exception>
+#include <memory>
 #include <new>
 
 namespace gpt2::fetch {
@@ -26,6 +27,11 @@ void prepare_libcurl() {
   static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (code != CURLE_OK) throw NetworkError("libcurl cannot be started", /*may_retry=*/false);
 }
+
+struct FreeHandle {
+  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+};
+using Handle = std::unique_ptr<CURL, FreeHandle>;
 
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -67,18 +73,9 @@ NetworkError failure(CURL* curl, CURLcode code, const Url& url, const std::strin
   return {fmt::format("{}: {}", url.shown(), words), /*may_retry=*/true};
 }
 
-}  // namespace
-
-std::optional<std::string> HttpResponse::header(std::string_view name) const {
-  const auto found = std::find_if(headers.rbegin(), headers.rend(),
-                                  [&](const auto& header) { return header.first == name; });
-  if (found == headers.rend()) return {};
-  return found->second;
-}
-
 /// One request and what came of it. The static members are libcurl's callbacks; what they throw is
 /// kept until libcurl has returned.
-struct HttpClient::Exchange {
+struct Exchange {
   const HttpReceiver& receiver;
   HttpResponse response;
   std::size_t header_bytes = 0;
@@ -142,42 +139,14 @@ struct HttpClient::Exchange {
   }
 };
 
-HttpClient::HttpClient(HttpSettings settings) : settings_(std::move(settings)) {
-  prepare_libcurl();
-  handle_ = curl_easy_init();
-  if (handle_ == nullptr) throw std::bad_alloc();
-}
-
-HttpClient::~HttpClient() { curl_easy_cleanup(handle_); }
-
-HttpResponse HttpClient::get(const Url& url, const std::vector<std::string>& headers,
-                             const HttpReceiver& receiver) {
-  std::vector<HttpResponse> redirects;
-  for (Url next = url;;) {
-    auto response = get_once(next, headers, receiver, redirects);
-    if (!is_redirect(response.status)) return response;
-    if (std::ssize(redirects) == settings_.most_redirects) {
-      throw NetworkError(
-          fmt::format("{}: redirects more than {} times", url.shown(), settings_.most_redirects),
-          /*may_retry=*/false);
-    }
-    const auto location = response.header("location");
-    if (!location) {
-      throw InputError(fmt::format("{}: redirects to nowhere", response.url.shown()));
-    }
-    next = follow_url(response.url, *location);
-    response.redirects.clear();
-    redirects.push_back(std::move(response));
-  }
-}
-
-HttpResponse HttpClient::get_once(const Url& url, std::vector<std::string> headers,
-                                  const HttpReceiver& receiver,
-                                  std::vector<HttpResponse> redirects) {
+/// One request, redirects not followed; `redirects` led to it.
+HttpResponse get_once(const HttpSettings& settings, const Url& url,
+                      std::vector<std::string> headers, const HttpReceiver& receiver,
+                      std::vector<HttpResponse> redirects) {
   // The answer's bytes are the file's bytes: no compression on the way.
   headers.emplace_back("Accept-Encoding: identity");
-  if (!settings_.token.empty() && url.secure && url.origin == settings_.token_origin) {
-    headers.push_back("Authorization: Bearer " + settings_.token);
+  if (!settings.token.empty() && url.secure && url.origin == settings.token_origin) {
+    headers.push_back("Authorization: Bearer " + settings.token);
   }
   const auto list = header_list(headers);
   const HttpReceiver of_the_last{.begin =
@@ -190,8 +159,10 @@ HttpResponse HttpClient::get_once(const Url& url, std::vector<std::string> heade
                     .response = {.url = url, .redirects = std::move(redirects)}};
   std::array<char, CURL_ERROR_SIZE> words{};
 
-  CURL* curl = handle_;
-  curl_easy_reset(curl);  // keeps the connections
+  prepare_libcurl();
+  const Handle handle(curl_easy_init());
+  if (handle == nullptr) throw std::bad_alloc();
+  CURL* curl = handle.get();
   const auto set = [curl](CURLoption option, auto value) {
     if (curl_easy_setopt(curl, option, value) != CURLE_OK) throw std::bad_alloc();
   };
@@ -201,14 +172,14 @@ HttpResponse HttpClient::get_once(const Url& url, std::vector<std::string> heade
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  if (!settings_.ca_file.empty()) {
-    set(CURLOPT_CAINFO, settings_.ca_file.c_str());
+  if (!settings.ca_file.empty()) {
+    set(CURLOPT_CAINFO, settings.ca_file.c_str());
     set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   }
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(settings_.connect_timeout.count()));
-  set(CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(settings_.slow_bytes_per_second));
-  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(settings_.slow_time.count()));
+  set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(settings.connect_timeout.count()));
+  set(CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(settings.slow_bytes_per_second));
+  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(settings.slow_time.count()));
   set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_BUFFERSIZE, 512L << 10);
   set(CURLOPT_NOSIGNAL, 1L);
@@ -224,13 +195,43 @@ HttpResponse HttpClient::get_once(const Url& url, std::vector<std::string> heade
   const bool not_wanted = exchange.begun && !exchange.wants_body;
   if (code == CURLE_SSL_CACERT_BADFILE) {
     throw formats::UsageError(
-        fmt::format("--ca-file {}: holds no certificates that can be read", settings_.ca_file));
+        fmt::format("--ca-file {}: holds no certificates that can be read", settings.ca_file));
   }
   if (code != CURLE_OK && !not_wanted) {
     throw failure(curl, code, url, words[0] != '\0' ? words.data() : curl_easy_strerror(code));
   }
   exchange.begin();  // a response without a body
   return std::move(exchange.response);
+}
+
+}  // namespace
+
+std::optional<std::string> HttpResponse::header(std::string_view name) const {
+  const auto found = std::find_if(headers.rbegin(), headers.rend(),
+                                  [&](const auto& header) { return header.first == name; });
+  if (found == headers.rend()) return {};
+  return found->second;
+}
+
+HttpResponse http_get(const HttpSettings& settings, const Url& url,
+                      const std::vector<std::string>& headers, const HttpReceiver& receiver) {
+  std::vector<HttpResponse> redirects;
+  for (Url next = url;;) {
+    auto response = get_once(settings, next, headers, receiver, redirects);
+    if (!is_redirect(response.status)) return response;
+    if (std::ssize(redirects) == settings.most_redirects) {
+      throw NetworkError(
+          fmt::format("{}: redirects more than {} times", url.shown(), settings.most_redirects),
+          /*may_retry=*/false);
+    }
+    const auto location = response.header("location");
+    if (!location) {
+      throw InputError(fmt::format("{}: redirects to nowhere", response.url.shown()));
+    }
+    next = follow_url(response.url, *location);
+    response.redirects.clear();
+    redirects.push_back(std::move(response));
+  }
 }
 
 }  // namespace gpt2::fetch

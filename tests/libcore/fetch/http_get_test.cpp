@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-#include "libcore/fetch/http_client.h"
+#include "libcore/fetch/http_get.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -19,11 +19,10 @@ struct Got {
 };
 Got get(const std::string& url, HttpSettings settings = {}) {
   settings.slow_time = 2s;
-  HttpClient client(settings);
   Got got;
   const HttpReceiver receiver{.begin = [](const HttpResponse&) { return true; },
                               .body = [&](std::string_view bytes) { got.body += bytes; }};
-  got.response = client.get(parse_url(url), {"X-Asked: yes"}, receiver);
+  got.response = http_get(settings, parse_url(url), {"X-Asked: yes"}, receiver);
   return got;
 }
 
@@ -37,7 +36,7 @@ void count_down(const Request& request, Connection& connection) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(http_client)
+BOOST_AUTO_TEST_SUITE(http_getting)
 
 BOOST_AUTO_TEST_CASE(brings_status_headers_and_body) {
   const FaultServer server([](const Request&, Connection& connection) {
@@ -82,23 +81,21 @@ BOOST_AUTO_TEST_CASE(body_that_is_not_wanted_is_not_fetched) {
     while (connection.send(std::string(100'000, 'x'))) {
     }
   });
-  HttpClient client({});
   const HttpReceiver receiver{.begin = [](const HttpResponse&) { return false; },
                               .body = [](std::string_view) { BOOST_ERROR("a body came"); }};
-  BOOST_TEST(client.get(parse_url(server.url("/")), {}, receiver).status == 500);
+  BOOST_TEST(http_get({}, parse_url(server.url("/")), {}, receiver).status == 500);
 }
 
 BOOST_AUTO_TEST_CASE(what_the_receiver_throws_comes_out) {
   const FaultServer server([](const Request&, Connection& connection) {
     connection.send(response("200 OK", "", "body"));
   });
-  HttpClient client({});
   const auto fail = [](auto&&) -> bool { throw formats::IoError("disk full"); };
-  BOOST_CHECK_THROW(client.get(parse_url(server.url("/")), {}, {.begin = fail, .body = {}}),
+  BOOST_CHECK_THROW(http_get({}, parse_url(server.url("/")), {}, {.begin = fail, .body = {}}),
                     formats::IoError);
   const HttpReceiver later{.begin = [](const HttpResponse&) { return true; },
                            .body = [&](std::string_view) { fail(0); }};
-  BOOST_CHECK_THROW(client.get(parse_url(server.url("/")), {}, later), formats::IoError);
+  BOOST_CHECK_THROW(http_get({}, parse_url(server.url("/")), {}, later), formats::IoError);
 }
 
 BOOST_AUTO_TEST_CASE(too_many_headers_are_refused) {
