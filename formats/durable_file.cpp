@@ -8,12 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <utility>
+#include <vector>
 
 #include "formats/errors.h"
 #include "formats/file_descriptor.h"
+#include "formats/input_file.h"
 #include "formats/temporary_path.h"
 
 namespace gpt2::formats {
@@ -378,6 +381,22 @@ void DurableDirectory::replace() {
   building_.release();
   sync_directory(parent_of(path_));
   fs::remove_all(aside, ignored);
+}
+
+void link_or_copy_file(const fs::path& existing, const fs::path& path) {
+  if (attempt("link", path, [&] { return ::link(existing.c_str(), path.c_str()); }) == 0) return;
+  const bool has_no_links =
+      errno == EPERM || errno == EXDEV || errno == EMLINK || errno == EOPNOTSUPP || errno == ENOSYS;
+  if (!has_no_links) throw_io_error(path.string(), "link");
+  const InputFile from(existing);
+  DurableFile copy(path);
+  std::vector<std::uint8_t> piece(std::min<std::uint64_t>(from.bytes(), kBufferBytes));
+  for (std::uint64_t done = 0; done < from.bytes(); done += piece.size()) {
+    piece.resize(std::min<std::uint64_t>(from.bytes() - done, kBufferBytes));
+    from.read(done, piece);
+    copy.write(piece);
+  }
+  copy.commit(/*replace=*/false);
 }
 
 void replace_symlink(const fs::path& link, const fs::path& target) {

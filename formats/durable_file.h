@@ -120,6 +120,9 @@ class DurableDirectory {
   TemporaryDirectory building_;
 };
 
+/// Gives the regular file `existing` the second name `path`, or where the file system has no hard
+/// links makes `path` a copy of it. Throws: InputError, IoError; ExistsError if `path` is there.
+void link_or_copy_file(const std::filesystem::path& existing, const std::filesystem::path& path);
 /// Replaces the relative symbolic link `link` by one to `target` in one rename. Throws: IoError.
 void replace_symlink(const std::filesystem::path& link, const std::filesystem::path& target);
 /// fsync of a folder, so that names in it survive a power cut. Throws: IoError.

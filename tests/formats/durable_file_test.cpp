@@ -487,6 +487,35 @@ BOOST_AUTO_TEST_CASE(a_symbolic_link_is_replaced_in_one_step) {
   BOOST_TEST(names_in(folder.path()) == std::vector<std::string>{"latest"});
 }
 
+BOOST_AUTO_TEST_CASE(second_name_shares_the_file_or_is_a_copy) {
+  const TemporaryFolder folder;
+  const std::string bytes(3'000'000, 'x');
+  write_file(folder / "file", bytes);
+  link_or_copy_file(folder / "file", folder / "link");
+  BOOST_TEST(std::filesystem::equivalent(folder / "file", folder / "link"));
+  for (const int code : {EPERM, EXDEV, EMLINK}) {
+    set_fault_hook([code](std::string_view call, const std::filesystem::path&) {
+      return call == "link" || call == "rename" ? code : 0;
+    });
+    BOOST_CHECK_THROW(link_or_copy_file(folder / "file", folder / "copy"), IoError);
+    BOOST_TEST(!std::filesystem::exists(folder / "copy"));
+    set_fault_hook([code](std::string_view call, const std::filesystem::path& path) {
+      return call == "link" && path.filename() == "copy" ? code : 0;
+    });
+    link_or_copy_file(folder / "file", folder / "copy");
+    BOOST_TEST(!std::filesystem::equivalent(folder / "file", folder / "copy"));
+    BOOST_TEST((read_file(folder / "copy") == bytes));
+    std::filesystem::remove(folder / "copy");
+  }
+  set_fault_hook([](std::string_view call, const std::filesystem::path&) {
+    return call == "link" ? ENOSPC : 0;
+  });
+  BOOST_CHECK_THROW(link_or_copy_file(folder / "file", folder / "copy"), IoError);
+  set_fault_hook({});
+  BOOST_TEST(!std::filesystem::exists(folder / "copy"));
+  BOOST_CHECK_THROW(link_or_copy_file(folder / "missing", folder / "copy"), IoError);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(temporary_path)
