@@ -146,10 +146,10 @@ CheckpointManifest decode_checkpoint_manifest(std::string_view text, std::string
   manifest.tokenizer = fingerprint_of(root, "tokenizer");
   const JsonObject configuration = root.object("configuration"), state = root.object("state");
   for (const auto field : configuration.fields()) {
-    manifest.configuration.emplace(field.key, configuration.text(field.key));
+    manifest.configuration.emplace(field.key, configuration.text(field));
   }
   for (const auto field : state.fields()) {
-    manifest.state.emplace(field.key, state.number(field.key));
+    manifest.state.emplace(field.key, state.number(field));
   }
   for (const JsonObject& shard : root.objects("training_data")) {
     manifest.training_data.push_back({.name = std::string(shard.text("name")),

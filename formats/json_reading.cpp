@@ -41,14 +41,24 @@ simdjson::dom::element JsonObject::at(std::string_view key) const {
 }
 
 template <typename Type>
+Type JsonObject::convert(std::string_view key, simdjson::dom::element value,
+                         const char* type_name) const {
+  Type converted{};
+  if (value.get(converted) != simdjson::SUCCESS) refuse(key, fmt::format("is not {}", type_name));
+  return converted;
+}
+
+template <typename Type>
 Type JsonObject::value_of(std::string_view key, const char* type_name) const {
-  Type value{};
-  if (at(key).get(value) != simdjson::SUCCESS) refuse(key, fmt::format("is not {}", type_name));
-  return value;
+  return convert<Type>(key, at(key), type_name);
 }
 
 std::string_view JsonObject::text(std::string_view key) const {
   return value_of<std::string_view>(key, "a text");
+}
+
+std::string_view JsonObject::text(const simdjson::dom::key_value_pair& field) const {
+  return convert<std::string_view>(field.key, field.value, "a text");
 }
 
 std::uint64_t JsonObject::whole_number(std::string_view key) const {
@@ -63,6 +73,10 @@ std::uint32_t JsonObject::small_number(std::string_view key) const {
 
 double JsonObject::number(std::string_view key) const { return value_of<double>(key, "a number"); }
 
+double JsonObject::number(const simdjson::dom::key_value_pair& field) const {
+  return convert<double>(field.key, field.value, "a number");
+}
+
 bool JsonObject::truth(std::string_view key) const { return value_of<bool>(key, "true or false"); }
 
 std::vector<simdjson::dom::element> JsonObject::elements(std::string_view key) const {
@@ -75,7 +89,7 @@ std::vector<simdjson::dom::element> JsonObject::elements(std::string_view key) c
 
 std::vector<std::uint64_t> JsonObject::whole_numbers(std::string_view key) const {
   std::vector<std::uint64_t> numbers;
-  for (const auto element : elements(key)) {
+  for (const auto element : value_of<simdjson::dom::array>(key, "an array")) {
     std::uint64_t number = 0;
     if (element.get(number) != simdjson::SUCCESS) {
       refuse(key, "holds something else than whole numbers from 0 on");
@@ -89,12 +103,18 @@ JsonObject JsonObject::object(std::string_view key) const {
   return {at(key), path_, fmt::format("{}{}.", place_, key)};
 }
 
-std::vector<JsonObject> JsonObject::objects(std::string_view key) const {
-  std::vector<JsonObject> objects;
-  for (const auto element : elements(key)) {
-    objects.emplace_back(element, path_, fmt::format("{}{}[{}].", place_, key, objects.size()));
-  }
-  return objects;
+JsonObjects JsonObject::objects(std::string_view key) const {
+  return {value_of<simdjson::dom::array>(key, "an array"), path_, fmt::format("{}{}", place_, key)};
+}
+
+JsonObject JsonObjects::Iterator::operator*() const {
+  return {*element_, objects_.path_, fmt::format("{}[{}].", objects_.place_, index_)};
+}
+
+JsonObjects::Iterator& JsonObjects::Iterator::operator++() {
+  ++element_;
+  ++index_;
+  return *this;
 }
 
 JsonDocument::JsonDocument(std::string_view text, std::string path) : path_(std::move(path)) {

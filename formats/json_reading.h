@@ -10,9 +10,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gpt2::formats {
+
+class JsonObjects;
 
 /// One JSON object. A value of another type than asked for is a FormatError "path: place.key:
 /// problem". Its texts live as long as the document.
@@ -38,15 +41,48 @@ class JsonObject {
   std::vector<std::uint64_t> whole_numbers(std::string_view key) const;
   std::vector<simdjson::dom::element> elements(std::string_view key) const;
   JsonObject object(std::string_view key) const;
-  std::vector<JsonObject> objects(std::string_view key) const;
+  JsonObjects objects(std::string_view key) const;
+
+  // The same of one of fields(): a search for each key of an object would take quadratic time.
+  std::string_view text(const simdjson::dom::key_value_pair& field) const;
+  double number(const simdjson::dom::key_value_pair& field) const;
 
   /// FormatError about the value of `key`.
   [[noreturn]] void refuse(std::string_view key, std::string_view problem) const;
 
  private:
   template <typename Type>
+  Type convert(std::string_view key, simdjson::dom::element value, const char* type_name) const;
+  template <typename Type>
   Type value_of(std::string_view key, const char* type_name) const;
   simdjson::dom::object object_;
+  std::string path_, place_;
+};
+
+/// The objects of an array, each checked when a loop comes to it: a short text can hold millions.
+class JsonObjects {
+ public:
+  JsonObjects(simdjson::dom::array array, std::string path, std::string place)
+      : array_(array), path_(std::move(path)), place_(std::move(place)) {}
+
+  class Iterator {
+   public:
+    Iterator(const JsonObjects& objects, simdjson::dom::array::iterator element)
+        : objects_(objects), element_(element) {}
+    JsonObject operator*() const;
+    Iterator& operator++();
+    bool operator!=(const Iterator& other) const { return element_ != other.element_; }
+
+   private:
+    const JsonObjects& objects_;
+    simdjson::dom::array::iterator element_;
+    std::size_t index_ = 0;
+  };
+  Iterator begin() const { return {*this, array_.begin()}; }
+  Iterator end() const { return {*this, array_.end()}; }
+
+ private:
+  simdjson::dom::array array_;
   std::string path_, place_;
 };
 

@@ -80,7 +80,7 @@ std::map<std::string, std::string> decode_metadata(const JsonObject& header) {
   std::map<std::string, std::string> metadata;
   if (!header.find(kMetadataKey)) return metadata;
   const JsonObject object = header.object(kMetadataKey);
-  for (const auto field : object.fields()) metadata.emplace(field.key, object.text(field.key));
+  for (const auto field : object.fields()) metadata.emplace(field.key, object.text(field));
   return metadata;
 }
 
@@ -150,6 +150,7 @@ SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : file_(
   metadata_ = decode_metadata(document.root());
   std::uint64_t covered = 0;
   for (const auto& entry : entries_) {
+    by_name_.emplace(entry.name, by_name_.size());
     if (entry.begin != covered) {
       throw FormatError(name, buffer_offset_ + std::min(covered, entry.begin), "data_offsets",
                         fmt::format("{} begins at {} of the tensors' bytes, expected {}: {}",
@@ -166,9 +167,8 @@ SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : file_(
 }
 
 const SafetensorsEntry* SafetensorsReader::find(std::string_view name) const {
-  const auto found = std::find_if(entries_.begin(), entries_.end(),
-                                  [name](const auto& entry) { return entry.name == name; });
-  return found == entries_.end() ? nullptr : &*found;
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : &entries_[found->second];
 }
 
 void SafetensorsReader::read(const SafetensorsEntry& entry, std::uint64_t first,

@@ -46,6 +46,7 @@ class SafetensorsReader {
   InputFile file_;
   std::uint64_t buffer_offset_ = 0;
   std::vector<SafetensorsEntry> entries_;
+  std::map<std::string, std::size_t, std::less<>> by_name_;  // place in entries_
   std::map<std::string, std::string> metadata_;
 };
 

@@ -129,13 +129,13 @@ TrainLogRecord decode_train_log_record(std::string_view json, std::string_view p
   record.kind = object.text("kind");
   record.step = object.whole_number("step");
   record.time = object.number("time");
-  for (const auto [key, value] : object.fields()) {
-    if (key == "kind" || key == "step" || key == "time") continue;
-    if (key == "text") {
-      record.text = object.text(key);
+  for (const auto field : object.fields()) {
+    if (field.key == "kind" || field.key == "step" || field.key == "time") continue;
+    if (field.key == "text") {
+      record.text = object.text(field);
     } else {
-      record.numbers[std::string(key)] =
-          value.is_null() ? std::numeric_limits<double>::quiet_NaN() : object.number(key);
+      record.numbers[std::string(field.key)] =
+          field.value.is_null() ? std::numeric_limits<double>::quiet_NaN() : object.number(field);
     }
   }
   return record;

@@ -3,8 +3,6 @@
 #include "libcore/model/model_directory.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -23,6 +21,7 @@
 #include "formats/errors.h"
 #include "formats/input_file.h"
 #include "formats/json_reading.h"
+#include "formats/json_text.h"
 
 namespace gpt2::model {
 namespace {
@@ -87,13 +86,13 @@ class StoredTensors {
   void open_index(const fs::path& directory) {
     const auto document = load_json(directory / kIndexName);
     const auto weight_map = document.root().object("weight_map");
-    for (const auto [name, value] : weight_map.fields()) {
-      const auto file = weight_map.text(name);
+    for (const auto field : weight_map.fields()) {
+      const auto name = field.key, file = weight_map.text(field);
       if (!file.ends_with(".safetensors") || file.find('/') != file.npos ||
           file.find('\0') != file.npos) {
         weight_map.refuse(
             name, fmt::format("is {}, expected the name of a .safetensors file of the same folder",
-                              simdjson::minify(value)));
+                              formats::json_quote(file)));
       }
       auto found = readers_.find(file);
       if (found == readers_.end()) {
