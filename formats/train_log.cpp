@@ -4,13 +4,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <functional>
 #include <limits>
+#include <span>
 
 #include "formats/durable_file.h"
 #include "formats/errors.h"
+#include "formats/input_file.h"
 #include "formats/json_reading.h"
 #include "formats/json_text.h"
 
@@ -19,6 +22,7 @@ namespace {
 
 constexpr const char* kMetricsName = "metrics.jsonl";
 constexpr const char* kLogName = "log.txt";
+constexpr std::size_t kMostLineBytes = std::size_t{16} << 20;  // a sample's text is far shorter
 
 /// What of a record log.txt shows.
 struct LogColumn {
@@ -39,19 +43,36 @@ using Decode =
     std::function<TrainLogRecord(std::string_view text, std::string_view path, std::uint64_t line)>;
 
 /// Calls `take` with each line of a file but a last one without its end, which was cut short.
-/// Throws: IoError.
-void for_each_line(const std::filesystem::path& path, std::ifstream& file,
+/// Throws: InputError if it is missing or no regular file; FormatError for an endless line;
+/// IoError.
+void for_each_line(const std::filesystem::path& path,
                    const std::function<void(std::string_view)>& take) {
-  std::string line;
-  while (std::getline(file, line) && !file.eof()) take(line);
-  if (file.bad()) throw_io_error(path.string(), "reading");
+  constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;
+  const InputFile file(path);
+  std::string window;  // begins with a line
+  for (std::uint64_t offset = 0; offset < file.bytes();) {
+    const std::size_t kept = window.size();
+    if (kept > kMostLineBytes) {
+      throw FormatError(path.string(), offset - kept, "line",
+                        fmt::format("has more than {} bytes", kMostLineBytes));
+    }
+    window.resize(kept + std::min(kPieceBytes, file.bytes() - offset));
+    const auto piece = std::span(window).subspan(kept);
+    file.read(offset, {reinterpret_cast<std::uint8_t*>(piece.data()), piece.size()});
+    offset += piece.size();
+    std::size_t begin = 0;
+    for (auto end = window.find('\n', kept); end != std::string::npos;
+         end = window.find('\n', begin)) {
+      take(std::string_view(window).substr(begin, end - begin));
+      begin = end + 1;
+    }
+    window.erase(0, begin);
+  }
 }
 
 std::vector<TrainLogRecord> load_lines(const std::filesystem::path& path, const Decode& decode) {
-  std::ifstream file(path);
-  if (!file) throw InputError(fmt::format("{}: cannot be opened", path.string()));
   std::vector<TrainLogRecord> records;
-  for_each_line(path, file, [&](std::string_view line) {
+  for_each_line(path, [&](std::string_view line) {
     records.push_back(decode(line, path.string(), records.size() + 1));
   });
   return records;
@@ -62,9 +83,7 @@ void cut_back(const std::filesystem::path& path, std::uint64_t keep_through_step
               const Decode& decode) {
   DurableFile kept(path);
   if (keep_through_step > 0 && std::filesystem::exists(path)) {
-    std::ifstream file(path);
-    if (!file) throw_io_error(path.string(), "opening");
-    for_each_line(path, file, [&](std::string_view line) {
+    for_each_line(path, [&](std::string_view line) {
       try {
         if (decode(line, path.string(), 0).step > keep_through_step) return;
       } catch (const FormatError&) {

@@ -3,6 +3,7 @@
 #include "libcore/model/model_directory.h"
 
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>

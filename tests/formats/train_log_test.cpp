@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "formats/train_log.h"
 
+#include <sys/stat.h>
+
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <fstream>
@@ -188,6 +190,37 @@ BOOST_AUTO_TEST_CASE(missing_file_is_an_input_error) {
   const Run run;
   BOOST_CHECK_THROW(load_train_log(run.path), InputError);
   BOOST_CHECK_THROW(TrainLogWriter(run.path / "missing", 0), IoError);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_file_is_refused_at_once) {
+  for (const std::filesystem::path target : {"/dev/zero", "/", "metrics.jsonl"}) {
+    const Run run;
+    std::filesystem::create_symlink(target, run.path / "metrics.jsonl");
+    BOOST_CHECK_THROW(load_train_log(run.path), Error);
+  }
+  const Run run;
+  BOOST_TEST_REQUIRE(::mkfifo((run.path / "log.txt").c_str(), 0666) == 0);
+  BOOST_CHECK_THROW(load_log_text(run.path), InputError);
+}
+
+// More than the pieces in which a file is read.
+BOOST_AUTO_TEST_CASE(long_lines_and_files_read_back) {
+  const Run run;
+  std::vector<TrainLogRecord> records;
+  for (std::uint64_t step = 1; step <= 20; ++step) {
+    records.push_back({.kind = "sample",
+                       .step = step,
+                       .time = 0,
+                       .numbers = {},
+                       .text = std::string(step * 10'000, 'a')});
+  }
+  {
+    TrainLogWriter writer(run.path, 0);
+    for (const auto& record : records) writer.write(record);
+  }
+  BOOST_TEST((load_train_log(run.path) == records));
+  run.put("metrics.jsonl", std::string(18 << 20, 'a') + "\n");
+  BOOST_CHECK_THROW(load_train_log(run.path), FormatError);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
