@@ -37,13 +37,25 @@ void draw(std::string_view line) {
   columns = line.size();
 }
 
-void say(std::string_view text) {
-  std::string line = fmt::format("{}: ", console().tool_name);
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    line += c == '\n' ? ' ' : byte < 0x20 || byte == 0x7F ? '?' : c;
+/// Text for a terminal: a name or a value out of a file can neither steer it nor fill it.
+std::string make_visible(std::string_view text) {
+  constexpr std::size_t kMostBytes = 4096;
+  std::string visible;
+  for (std::size_t i = 0; i < std::min(text.size(), kMostBytes); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+    if (byte == 0xC2 && next >= 0x80 && next < 0xA0) {  // U+0080 to U+009F are controls, too
+      visible += '?';
+      ++i;
+    } else {
+      visible += byte == '\n' ? ' ' : byte < 0x20 || byte == 0x7F ? '?' : text[i];
+    }
   }
-  line += '\n';
+  return text.size() > kMostBytes ? visible + " ..." : visible;
+}
+
+void say(std::string_view text) {
+  const std::string line = fmt::format("{}: {}\n", console().tool_name, make_visible(text));
   const std::lock_guard lock(drawn().mutex);
   if (drawn().columns > 0) draw("");
   std::fwrite(line.data(), 1, line.size(), stderr);

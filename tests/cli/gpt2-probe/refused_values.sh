@@ -26,5 +26,8 @@ probe --learning-rate 1e-3x
 probe --epsilon ''
 probe --kind oval
 probe --json=maybe
+probe --layers $'\e[31m\x7f\n\xc2\x9b31m\xc3\xa9'
 probe --text $'caf\xe9' --print-config
 probe --tokens-per-shard
+# A value out of a file can be long; what is told of it is not.
+{ gpt2-probe --out-dir d --layers "$(printf '%09000d' 0)x" 2>&1 || true; } | wc -c
