@@ -99,6 +99,10 @@ std::vector<std::uint64_t> JsonObject::whole_numbers(std::string_view key) const
   return numbers;
 }
 
+simdjson::dom::object JsonObject::fields_of(std::string_view key) const {
+  return value_of<simdjson::dom::object>(key, "an object");
+}
+
 JsonObject JsonObject::object(std::string_view key) const {
   return {at(key), path_, fmt::format("{}{}.", place_, key)};
 }
@@ -123,6 +127,14 @@ JsonDocument::JsonDocument(std::string_view text, std::string path) : path_(std:
     throw FormatError(
         fmt::format("{}: is no valid JSON: {}", path_, simdjson::error_message(error)));
   }
+}
+
+simdjson::dom::object JsonDocument::fields() const {
+  simdjson::dom::object object;
+  if (root_.get(object) != simdjson::SUCCESS) {
+    throw FormatError(fmt::format("{}: JSON: is not an object", path_));
+  }
+  return object;
 }
 
 }  // namespace gpt2::formats

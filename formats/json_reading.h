@@ -41,6 +41,8 @@ class JsonObject {
   std::vector<std::uint64_t> whole_numbers(std::string_view key) const;
   std::vector<simdjson::dom::element> elements(std::string_view key) const;
   JsonObject object(std::string_view key) const;
+  /// The fields of an object whose keys the caller checks: a vocabulary has tens of thousands.
+  simdjson::dom::object fields_of(std::string_view key) const;
   JsonObjects objects(std::string_view key) const;
 
   // The same of one of fields(): a search for each key of an object would take quadratic time.
@@ -95,6 +97,8 @@ class JsonDocument {
   JsonDocument(const JsonDocument&) = delete;
   JsonDocument& operator=(const JsonDocument&) = delete;
   JsonObject root() const { return {root_, path_, ""}; }
+  /// As JsonObject::fields_of, of the outermost object.
+  simdjson::dom::object fields() const;
 
  private:
   std::string path_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <tuple>
 #include <unordered_set>
 
 #include "formats/byte_codec.h"
@@ -67,35 +68,54 @@ int byte_of(std::string_view character) {
   return code_point < kCodePointCount ? kByteMap.byte[code_point] : -1;
 }
 
-struct Entry {
-  std::string_view text;
-  std::uint64_t id;
-};
-struct Merge {
-  std::string_view left, right;
-};
-
-// A vocabulary as its files spell it: ordinary entries in printable characters, special tokens as
-// they are. Both file forms become one of these before anything is concluded from them. The texts
-// lie in the files' own memory: a vocabulary is read at every start of a tool, and copies of 50,000
-// texts would take most of that time.
-struct Spelling {
-  std::vector<Entry> entries;
-  std::vector<Merge> merges;
-  std::vector<Entry> added;  // may repeat entries
-};
-
+// Makes a vocabulary of what its files spell: ordinary entries in printable characters, special
+// tokens as they are. Both file forms go through here before anything is concluded from them: first
+// all entries, then added tokens, then merges. The texts stay in the files' own memory: a
+// vocabulary is read at every start of a tool, and copies of 50,000 texts would take most of that
+// time.
 class Builder {
  public:
-  Builder(const Spelling& spelling, std::string path)
-      : spelling_(spelling),
-        path_(std::move(path)),
-        index_(spelling.entries.size() + spelling.added.size()) {}
+  Builder(std::string path, std::size_t entry_count)
+      : path_(std::move(path)), index_(entry_count) {}
+
+  void add_entry(std::string_view text, std::uint64_t id) {
+    add_token(text, id);
+    ++entry_count_;
+  }
+
+  // A special token, which may be among the entries, too.
+  void add_special(std::string_view text, std::uint64_t id) {
+    added_.push_back(text);
+    const auto place = index_.find(text);
+    if (!place || *place >= entry_count_) {
+      add_token(text, id);
+    } else if (ids_[*place] != id) {
+      refuse(fmt::format("added token {} has id {}, in the vocabulary it has {}", json_quote(text),
+                         id, ids_[*place]));
+    }
+  }
+
+  // The next merge in the order of ranks.
+  void add_merge(std::string_view left, std::string_view right) {
+    if (keys_.empty()) number_entries();
+    const std::size_t rank = files_.merges.size();
+    const std::pair pair(find(left), find(right));
+    last_joined_ = find_joined(left, right);
+    is_ordinary_[last_joined_] = true;
+    const std::uint32_t first = first_merge_[last_joined_];
+    if (first == kNone) {
+      first_merge_[last_joined_] = static_cast<std::uint32_t>(rank);
+    } else if (files_.merges[first] == pair ||
+               !later_pairs_.insert(std::uint64_t{pair.first} << 32 | pair.second).second) {
+      refuse(fmt::format("merge {}, {} and {}, is there twice", rank, json_quote(left),
+                         json_quote(right)));
+    }
+    files_.merges.push_back(pair);
+  }
 
   TokenizerFiles build() {
-    index_entries();
-    number_entries();
-    add_merges();
+    if (keys_.empty()) number_entries();
+    check_merges();
     name_tokens();
     return std::move(files_);
   }
@@ -107,31 +127,18 @@ class Builder {
     throw FormatError(fmt::format("{}: {}", path_, problem));
   }
 
-  void index_entry(const Entry& entry) {
-    if (entry.text.empty()) refuse(fmt::format("token {} is empty", entry.id));
-    if (!index_.add(entry.text)) {
-      refuse(fmt::format("token {} is there twice", json_quote(entry.text)));
-    }
-    ids_.push_back(entry.id);
-  }
-
-  void index_entries() {
-    for (const Entry& entry : spelling_.entries) index_entry(entry);
-    for (const Entry& entry : spelling_.added) {
-      const auto place = index_.find(entry.text);
-      if (!place || *place >= spelling_.entries.size()) {
-        index_entry(entry);
-      } else if (ids_[*place] != entry.id) {
-        refuse(fmt::format("added token {} has id {}, in the vocabulary it has {}",
-                           json_quote(entry.text), entry.id, ids_[*place]));
-      }
-    }
-    if (ids_.empty()) refuse("the vocabulary is empty");
+  void add_token(std::string_view text, std::uint64_t id) {
+    if (text.empty()) refuse(fmt::format("token {} is empty", id));
+    if (!index_.add(text)) refuse(fmt::format("token {} is there twice", json_quote(text)));
+    ids_.push_back(id);
   }
 
   // Ids must be 0, 1, 2 ... without a gap, so no file can ask for more memory than it has entries.
   void number_entries() {
+    if (ids_.empty()) refuse("the vocabulary is empty");
     keys_.resize(ids_.size());
+    is_ordinary_.resize(ids_.size());
+    first_merge_.resize(ids_.size(), kNone);
     for (std::size_t place = 0; place < ids_.size(); ++place) {
       const std::uint64_t id = ids_[place];
       const std::string_view text = index_.texts()[place];
@@ -141,56 +148,34 @@ class Builder {
       }
       if (!keys_[id].empty()) refuse(fmt::format("id {} belongs to two tokens", id));
       keys_[id] = text;
+      is_ordinary_[id] = utf8_sequence_length(text) == text.size() && byte_of(text) >= 0;
     }
   }
 
-  std::uint32_t find(std::string_view text, std::size_t rank) const {
+  std::uint32_t find(std::string_view text) const {
     const auto place = index_.find(text);
     if (!place) {
-      refuse(
-          fmt::format("merge {} needs {}, which is not in the vocabulary", rank, json_quote(text)));
+      refuse(fmt::format("merge {} needs {}, which is not in the vocabulary", files_.merges.size(),
+                         json_quote(text)));
     }
     return static_cast<std::uint32_t>(ids_[*place]);
   }
 
-  // The token that a merge makes; as a rule it has the id after that of the merge before.
-  std::uint32_t find_joined(const Merge& merge, std::size_t rank, std::uint32_t likely_id) const {
-    if (likely_id < keys_.size()) {
-      const std::string_view key = keys_[likely_id];
-      if (key.size() == merge.left.size() + merge.right.size() && key.starts_with(merge.left) &&
-          key.ends_with(merge.right)) {
-        return likely_id;
+  // The token that a merge makes: as a rule the one after that of the merge before.
+  std::uint32_t find_joined(std::string_view left, std::string_view right) const {
+    const std::uint32_t likely = last_joined_ + 1;
+    if (likely < keys_.size()) {
+      const std::string_view key = keys_[likely];
+      if (key.size() == left.size() + right.size() && key.starts_with(left) &&
+          key.ends_with(right)) {
+        return likely;
       }
     }
-    return find(std::string(merge.left) + std::string(merge.right), rank);
+    return find(std::string(left) + std::string(right));
   }
 
   // An ordinary token is one byte or what a merge of ordinary tokens makes; all others are special.
-  void add_merges() {
-    is_ordinary_.resize(keys_.size(), false);
-    for (std::size_t id = 0; id < keys_.size(); ++id) {
-      is_ordinary_[id] =
-          utf8_sequence_length(keys_[id]) == keys_[id].size() && byte_of(keys_[id]) >= 0;
-    }
-    files_.merges.reserve(spelling_.merges.size());
-    std::vector<std::uint32_t> first_merge(keys_.size(), kNone);  // by the id that it makes
-    std::unordered_set<std::uint64_t> later_pairs;                // that make a token once more
-    std::uint32_t joined_id = kNone;
-    for (const Merge& merge : spelling_.merges) {
-      const std::size_t rank = files_.merges.size();
-      const std::pair pair(find(merge.left, rank), find(merge.right, rank));
-      joined_id = find_joined(merge, rank, joined_id + 1);
-      is_ordinary_[joined_id] = true;
-      const std::uint32_t first = first_merge[joined_id];
-      if (first == kNone) {
-        first_merge[joined_id] = static_cast<std::uint32_t>(rank);
-      } else if (files_.merges[first] == pair ||
-                 !later_pairs.insert(std::uint64_t{pair.first} << 32 | pair.second).second) {
-        refuse(fmt::format("merge {}, {} and {}, is there twice", rank, json_quote(merge.left),
-                           json_quote(merge.right)));
-      }
-      files_.merges.push_back(pair);
-    }
+  void check_merges() const {
     for (std::size_t rank = 0; rank < files_.merges.size(); ++rank) {
       const auto [left, right] = files_.merges[rank];
       for (const auto part : {left, right}) {
@@ -200,15 +185,15 @@ class Builder {
         }
       }
     }
+    for (const std::string_view text : added_) {
+      if (is_ordinary_[ids_[*index_.find(text)]]) {
+        refuse(
+            fmt::format("added token {} is an ordinary token of the vocabulary", json_quote(text)));
+      }
+    }
   }
 
   void name_tokens() {
-    for (const Entry& entry : spelling_.added) {
-      if (is_ordinary_[entry.id]) {
-        refuse(fmt::format("added token {} is an ordinary token of the vocabulary",
-                           json_quote(entry.text)));
-      }
-    }
     files_.token_bytes.reserve(keys_.size());
     for (std::size_t id = 0; id < keys_.size(); ++id) {
       if (is_ordinary_[id]) {
@@ -221,32 +206,38 @@ class Builder {
     }
   }
 
-  const Spelling& spelling_;
   const std::string path_;
-  TextIndex index_;                     // of all entries and added tokens
-  std::vector<std::uint64_t> ids_;      // by place in index_
-  std::vector<std::string_view> keys_;  // by id
+  TextIndex index_;                 // of all entries and added tokens
+  std::vector<std::uint64_t> ids_;  // by place in index_
+  std::size_t entry_count_ = 0;     // their places come before those of added tokens
+  std::vector<std::string_view> added_;
+  // By id, once all entries are there.
+  std::vector<std::string_view> keys_;
   std::vector<bool> is_ordinary_;
+  std::vector<std::uint32_t> first_merge_;         // that makes the token
+  std::unordered_set<std::uint64_t> later_pairs_;  // that make a token once more
+  std::uint32_t last_joined_ = kNone;
   TokenizerFiles files_;
 };
 
-std::vector<Entry> entries_of(const JsonObject& vocabulary) {
-  std::vector<Entry> entries;
-  entries.reserve(vocabulary.fields().size());
-  for (const auto field : vocabulary.fields()) {
+// Gives every key and id of a vocabulary to `add`, which looks for keys that are there twice.
+template <typename Add>
+void read_entries(simdjson::dom::object vocabulary, const fs::path& path, const Add& add) {
+  for (const auto field : vocabulary) {
     std::uint64_t id = 0;
     if (field.value.get(id) != simdjson::SUCCESS) {
-      vocabulary.refuse(json_quote(field.key), "is not a whole number from 0 on");
+      throw FormatError(fmt::format("{}: {}: is not a whole number from 0 on", path.string(),
+                                    json_quote(field.key)));
     }
-    entries.push_back({field.key, id});
+    add(field.key, id);
   }
-  return entries;
 }
 
 // "left right"; printable characters hold no space, so there is exactly one. `where` gives the
 // place for an error.
 template <typename Where>
-Merge split_merge(std::string_view text, const Where& where) {
+std::pair<std::string_view, std::string_view> split_merge(std::string_view text,
+                                                          const Where& where) {
   const std::size_t space = text.find(' ');
   if (space == std::string_view::npos || space == 0 || space + 1 == text.size() ||
       text.find(' ', space + 1) != std::string_view::npos) {
@@ -256,18 +247,16 @@ Merge split_merge(std::string_view text, const Where& where) {
   return {text.substr(0, space), text.substr(space + 1)};
 }
 
-std::vector<Merge> merges_of(std::string_view text, const fs::path& path) {
-  std::vector<Merge> merges;
-  merges.reserve(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1);
+void read_merges(std::string_view text, const fs::path& path, Builder& builder) {
   for (std::size_t line = 1; !text.empty(); ++line) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string_view content = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line == 1 && content.starts_with("#version:")) continue;
-    merges.push_back(
-        split_merge(content, [&] { return fmt::format("{}: line {}", path.string(), line); }));
+    const auto [left, right] =
+        split_merge(content, [&] { return fmt::format("{}: line {}", path.string(), line); });
+    builder.add_merge(left, right);
   }
-  return merges;
 }
 
 JsonDocument load_json(const fs::path& path) {
@@ -278,16 +267,18 @@ TokenizerFiles load_vocabulary_and_merges(const fs::path& vocabulary_path,
                                           const fs::path& merges_path) {
   const JsonDocument vocabulary = load_json(vocabulary_path);
   const std::string merges = load_file(merges_path, kMaxFileBytes);
-  Spelling spelling{.entries = entries_of(vocabulary.root()),
-                    .merges = merges_of(merges, merges_path),
-                    .added = {}};
+  const auto entries = vocabulary.fields();
+  Builder builder(vocabulary_path.string(), entries.size());
+  read_entries(entries, vocabulary_path, [&](auto text, auto id) { builder.add_entry(text, id); });
   const fs::path added_path = vocabulary_path.parent_path() / "added_tokens.json";
   std::optional<JsonDocument> added;
   if (fs::exists(added_path)) {
     added.emplace(load_file(added_path, kMaxFileBytes), added_path.string());
-    spelling.added = entries_of(added->root());
+    read_entries(added->fields(), added_path,
+                 [&](auto text, auto id) { builder.add_special(text, id); });
   }
-  return Builder(spelling, vocabulary_path.string()).build();
+  read_merges(merges, merges_path, builder);
+  return builder.build();
 }
 
 // A part of tokenizer.json; nothing if it is absent. Throws: InputError if it is of another type.
@@ -332,39 +323,35 @@ void check_pre_tokenizer(const JsonObject& root) {
   check_truth(*part, "use_regex", true);
 }
 
-std::vector<Entry> added_tokens(const JsonObject& root) {
-  std::vector<Entry> added;
-  if (!root.find("added_tokens")) return added;
+void read_added_tokens(const JsonObject& root, Builder& builder) {
+  if (!root.find("added_tokens")) return;
   for (const JsonObject& token : root.objects("added_tokens")) {
     if (!token.truth("special")) {
       token.refuse("special",
                    fmt::format("is false for {}; ordinary text is not split at added words",
                                json_quote(token.text("content"))));
     }
-    added.push_back({token.text("content"), token.whole_number("id")});
+    builder.add_special(token.text("content"), token.whole_number("id"));
   }
-  return added;
 }
 
 // Merges are texts "left right" or, from newer writers, pairs.
-std::vector<Merge> merges_of(const JsonObject& model, std::string_view path) {
-  std::vector<Merge> merges;
+void read_merges(const JsonObject& model, const fs::path& path, Builder& builder) {
+  std::size_t rank = 0;
   for (const auto element : model.elements("merges")) {
     std::string_view left, right;
-    if (element.get(left) == simdjson::SUCCESS) {
-      merges.push_back(split_merge(
-          left, [&] { return fmt::format("{}: model.merges[{}]", path, merges.size()); }));
-      continue;
-    }
     simdjson::dom::array pair;
-    if (element.get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
-        pair.at(0).get(left) != simdjson::SUCCESS || pair.at(1).get(right) != simdjson::SUCCESS) {
-      model.refuse(fmt::format("merges[{}]", merges.size()),
-                   "is neither a text nor a pair of texts");
+    if (element.get(left) == simdjson::SUCCESS) {
+      std::tie(left, right) = split_merge(
+          left, [&] { return fmt::format("{}: model.merges[{}]", path.string(), rank); });
+    } else if (element.get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
+               pair.at(0).get(left) != simdjson::SUCCESS ||
+               pair.at(1).get(right) != simdjson::SUCCESS) {
+      model.refuse(fmt::format("merges[{}]", rank), "is neither a text nor a pair of texts");
     }
-    merges.push_back({left, right});
+    builder.add_merge(left, right);
+    ++rank;
   }
-  return merges;
 }
 
 TokenizerFiles load_tokenizer_json(const fs::path& path) {
@@ -379,10 +366,12 @@ TokenizerFiles load_tokenizer_json(const fs::path& path) {
   check_absent(root, "normalizer");
   check_pre_tokenizer(root);
   typed_part(root, "decoder", "ByteLevel");
-  const Spelling spelling{.entries = entries_of(model->object("vocab")),
-                          .merges = merges_of(*model, path.string()),
-                          .added = added_tokens(root)};
-  return Builder(spelling, path.string()).build();
+  const auto entries = model->fields_of("vocab");
+  Builder builder(path.string(), entries.size());
+  read_entries(entries, path, [&](auto text, auto id) { builder.add_entry(text, id); });
+  read_added_tokens(root, builder);
+  read_merges(*model, path, builder);
+  return builder.build();
 }
 
 // A tokenizer_config.json can switch add_prefix_space on for every form beside it.
@@ -617,20 +606,24 @@ void save_tokenizer_files(const fs::path& directory, const TokenizerFiles& files
 }
 
 Fingerprint tokenizer_fingerprint(const TokenizerFiles& files) {
+  constexpr std::size_t kPieceBytes = 16384;
+  Digest digest;
   std::string bytes;
-  std::size_t capacity = 12 + 8 * files.merges.size();
-  for (const auto& token : files.token_bytes) capacity += 4 + token.size();
-  for (const auto& special : files.special_tokens) capacity += 8 + special.text.size();
-  bytes.reserve(capacity);
-  const auto append_u32 = [&bytes](std::size_t value) {
+  const auto append = [&](std::string_view text) {
+    bytes += text;
+    if (bytes.size() < kPieceBytes) return;
+    digest.update(bytes);
+    bytes.clear();
+  };
+  const auto append_u32 = [&](std::size_t value) {
     std::array<std::uint8_t, 4> encoded{};
     store_u32(encoded.data(), static_cast<std::uint32_t>(value));
-    bytes.append(reinterpret_cast<const char*>(encoded.data()), encoded.size());
+    append({reinterpret_cast<const char*>(encoded.data()), encoded.size()});
   };
   append_u32(files.token_bytes.size());
   for (const auto& token : files.token_bytes) {
     append_u32(token.size());
-    bytes += token;
+    append(token);
   }
   append_u32(files.merges.size());
   for (const auto& [left, right] : files.merges) {
@@ -641,9 +634,9 @@ Fingerprint tokenizer_fingerprint(const TokenizerFiles& files) {
   for (const auto& special : files.special_tokens) {
     append_u32(special.id);
     append_u32(special.text.size());
-    bytes += special.text;
+    append(special.text);
   }
-  const auto hash = Digest().update(bytes).bytes();
+  const auto hash = digest.update(bytes).bytes();
   Fingerprint fingerprint{};
   std::copy_n(hash.begin(), fingerprint.size(), fingerprint.begin());
   return fingerprint;

@@ -252,7 +252,7 @@ BOOST_AUTO_TEST_CASE(damaged_vocabularies_are_refused_with_the_reason) {
   BOOST_TEST(contains(vocabulary("\"b\": 1", "\"b\": 18446744073709551615"), "token \"b\" has id"));
   BOOST_TEST(contains(vocabulary("\"b\": 1", "\"b\": -1"), "\"b\": is not a whole number"));
   BOOST_TEST(contains(vocabulary("\"b\": 1", "\"b\": 1.0"), "\"b\": is not a whole number"));
-  BOOST_TEST(contains(vocabulary("\"b\": 1", "\"a\": 1"), "\"a\": is there twice"));
+  BOOST_TEST(contains(vocabulary("\"b\": 1", "\"a\": 1"), "token \"a\" is there twice"));
   BOOST_TEST(contains(vocabulary("\"<|endoftext|>\"", "\"\""), "token 5 is empty"));
   BOOST_TEST(contains(error_in_pair("{}", ""), "the vocabulary is empty"));
   BOOST_TEST(contains(error_in_pair("[1]", ""), "is not an object"));
