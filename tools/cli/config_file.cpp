@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
+#include <map>
 
 #include "formats/errors.h"
 #include "formats/utf8.h"
@@ -24,7 +24,15 @@ std::string load_text(const std::filesystem::path& path) {
   if (!file || std::filesystem::is_directory(path, ignored)) {
     throw formats::InputError(fmt::format("{}: cannot be read", path.string()));
   }
-  return {std::istreambuf_iterator<char>(file), {}};
+  constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+  std::string text(kMostBytes + 1, '\0');
+  file.read(text.data(), std::ssize(text));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kMostBytes) {
+    throw formats::InputError(fmt::format("{}: has more than {} bytes; is it an option file?",
+                                          path.string(), kMostBytes));
+  }
+  return text;
 }
 
 std::vector<std::string> words_of_value(const YAML::Node& value, const std::string& where) {
@@ -66,6 +74,7 @@ std::vector<ConfigEntry> load_config_file(const std::filesystem::path& path) {
         fmt::format("{}: holds {} YAML documents; give one", path.string(), documents.size()));
   }
   std::vector<ConfigEntry> entries;
+  std::map<std::string, int> line_of;
   if (documents.empty() || documents.front().IsNull()) return entries;
   const YAML::Node& root = documents.front();
   if (!root.IsMap()) {
@@ -79,11 +88,10 @@ std::vector<ConfigEntry> load_config_file(const std::filesystem::path& path) {
     }
     ConfigEntry entry{.key = key.Scalar(), .words = {}, .line = line};
     std::replace(entry.key.begin(), entry.key.end(), '_', '-');
-    const auto twin = std::find_if(entries.begin(), entries.end(),
-                                   [&](const auto& other) { return other.key == entry.key; });
-    if (twin != entries.end()) {
+    const auto [first, is_new] = line_of.emplace(entry.key, line);
+    if (!is_new) {
       throw UsageError(fmt::format("{}:{}: {} is set a second time; the first is in line {}",
-                                   path.string(), line, entry.key, twin->line));
+                                   path.string(), line, entry.key, first->second));
     }
     entry.words = words_of_value(value, fmt::format("{}:{}: {}", path.string(), line, entry.key));
     entries.push_back(std::move(entry));

@@ -19,6 +19,7 @@ config 64 'layers: 1\n---\nlayers: 2\n'
 config 65 'layers: [1\n'
 config 65 'layers: }'
 config 65 'layers: 1\n\xe9\n'
+refusal 65 gpt2-probe --out-dir d --config /dev/zero
 refusal 65 gpt2-probe --out-dir d --config missing.yaml
 refusal 65 gpt2-probe --out-dir d --config .
 refusal 65 gpt2-probe --out-dir d --config ''
