@@ -213,17 +213,23 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
   for (auto& entry : entries_) {
     const std::size_t element_bytes = safetensors_dtype_bytes(entry.dtype);
     const auto bytes = tensor_bytes(element_bytes, entry.shape);
-    if (element_bytes == 0 || !bytes || entry.name == kMetadataKey ||
+    entry.begin = offset;
+    if (element_bytes == 0 || !bytes || __builtin_add_overflow(offset, *bytes, &offset) ||
+        entry.name == kMetadataKey || !simdjson::validate_utf8(entry.name) ||
         !names.insert(entry.name).second) {
       throw UsageError(fmt::format(
-          "{}: tensor {}, {} {}: its name is taken, or its type or shape cannot be written",
+          "{}: tensor {}, {} {}: its name is taken or no UTF-8, or its type or shape cannot be "
+          "written",
           path.string(), json_quote(entry.name), entry.dtype, entry.shape));
     }
-    entry.begin = offset;
-    entry.end = offset += *bytes;
+    entry.end = offset;
   }
   tensor_crc_.assign(entries_.size(), 0);
   const auto header = encode_header(entries_, metadata);
+  if (header.size() > kMaxHeaderBytes) {
+    throw UsageError(fmt::format("{}: names and metadata take {} bytes, at most {} can be read",
+                                 path.string(), header.size(), kMaxHeaderBytes));
+  }
   std::array<std::uint8_t, kLengthBytes> length_bytes{};
   store_u64(length_bytes.data(), header.size());
   file_.write(length_bytes);

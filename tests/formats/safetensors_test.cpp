@@ -2,9 +2,12 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "formats/safetensors.h"
 
+#include <fmt/format.h>
+
 #include <bit>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <limits>
 
 #include "formats/byte_codec.h"
 #include "formats/crc32c.h"
@@ -13,6 +16,8 @@
 
 namespace gpt2::formats {
 namespace {
+
+namespace utf = boost::unit_test;
 
 std::string file_of(const std::string& header, std::size_t buffer_bytes) {
   std::uint8_t length[8];
@@ -182,13 +187,42 @@ BOOST_AUTO_TEST_CASE(a_header_above_25_megabytes_is_refused_before_it_is_read) {
                       "byte 0, header length: is 25000001, at most 25000000"));
 }
 
+BOOST_AUTO_TEST_CASE(tensors_beyond_4_gib_are_read) {
+  const TemporaryFolder folder;
+  constexpr std::uint64_t kBytes = std::uint64_t{5} << 30;
+  const auto first = tensor("U8", fmt::format("[{}]", kBytes), fmt::format("[0, {}]", kBytes)),
+             last = tensor("F32", "[1]", fmt::format("[{}, {}]", kBytes, kBytes + 4));
+  const auto header = file_of(fmt::format(R"({{"first": {}, "last": {}}})", first, last), 0);
+  write_file(folder / "a", header);
+  std::filesystem::resize_file(folder / "a", header.size() + kBytes);  // sparse
+  std::ofstream(folder / "a", std::ios::app | std::ios::binary) << std::string("\0\0\xC0\x3F", 4);
+  const SafetensorsReader reader(folder / "a");
+  BOOST_TEST(reader.read_as_floats(*reader.find("last")) == std::vector<float>{1.5F});
+  std::uint8_t byte = 1;
+  reader.read(*reader.find("first"), kBytes - 1, {&byte, 1});
+  BOOST_TEST(byte == 0);
+}
+
+// Compared with each other, 150,000 tensors and as many texts would take minutes.
+BOOST_AUTO_TEST_CASE(a_header_of_many_names_is_read_in_linear_time, *utf::timeout(60)) {
+  const TemporaryFolder folder;
+  std::string metadata = R"("__metadata__": {"": "")", tensors;
+  for (int i = 0; i < 150'000; ++i) {
+    metadata += fmt::format(R"(,"{}":"")", i);
+    tensors += fmt::format(R"(,"{}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})", i);
+  }
+  write_file(folder / "a", file_of("{" + metadata + "}" + tensors + "}", 0));
+  const SafetensorsReader reader(folder / "a");
+  BOOST_TEST(reader.metadata().size() == 150'001U);
+  for (const auto& entry : reader.entries()) BOOST_REQUIRE(reader.find(entry.name) == &entry);
+}
+
 BOOST_AUTO_TEST_CASE(every_truncation_is_found) {
   const TemporaryFolder folder;
   write_sample(folder / "a");
-  const auto good = read_file(folder / "a");
-  for (std::size_t bytes = 0; bytes < good.size(); ++bytes) {
-    write_file(folder / "b", good.substr(0, bytes));
-    BOOST_REQUIRE_THROW(SafetensorsReader(folder / "b"), FormatError);
+  for (auto bytes = std::filesystem::file_size(folder / "a"); bytes-- > 0;) {
+    std::filesystem::resize_file(folder / "a", bytes);
+    BOOST_REQUIRE_THROW(SafetensorsReader(folder / "a"), FormatError);
   }
 }
 
@@ -218,14 +252,21 @@ BOOST_AUTO_TEST_CASE(the_writer_takes_exactly_the_bytes_of_its_tensors) {
 BOOST_AUTO_TEST_CASE(tensors_that_no_reader_would_take_are_not_written) {
   const TemporaryFolder folder;
   using Entries = std::vector<SafetensorsEntry>;
+  constexpr auto kHuge = std::numeric_limits<std::int64_t>::max();
   for (const Entries& entries : {Entries{{.name = "a", .dtype = "F33", .shape = {1}}},
                                  Entries{{.name = "a", .dtype = "F32", .shape = {-1}}},
                                  Entries{{.name = "a", .dtype = "F32", .shape = {1LL << 62}}},
                                  Entries{{.name = "__metadata__", .dtype = "F32", .shape = {1}}},
                                  Entries{{.name = "a", .dtype = "U8", .shape = {1}},
-                                         {.name = "a", .dtype = "U8", .shape = {1}}}}) {
+                                         {.name = "a", .dtype = "U8", .shape = {1}}},
+                                 Entries{{.name = "\xFF", .dtype = "U8", .shape = {1}}},
+                                 Entries{{.name = "a", .dtype = "U8", .shape = {kHuge}},
+                                         {.name = "b", .dtype = "U8", .shape = {kHuge}},
+                                         {.name = "c", .dtype = "U8", .shape = {2}}}}) {
     BOOST_CHECK_THROW(SafetensorsWriter(folder / "a", entries, {}), UsageError);
   }
+  const std::map<std::string, std::string> long_text{{"a", std::string(25'000'000, 'a')}};
+  BOOST_CHECK_THROW(SafetensorsWriter(folder / "a", {}, long_text), UsageError);
   BOOST_TEST(std::filesystem::is_empty(folder.path()));
 }
 

@@ -270,6 +270,19 @@ BOOST_AUTO_TEST_CASE(a_file_that_shrinks_under_the_reader_is_an_error) {
   BOOST_TEST(contains(error_of<FormatError>([&] { shard.read(0, tokens); }), "byte 1030"));
 }
 
+BOOST_AUTO_TEST_CASE(the_largest_shard_of_4_gib_is_read) {
+  const TemporaryFolder folder;
+  constexpr std::uint64_t kMostTokens = 0x7FFFFFFF;
+  const auto header = encode_token_shard_header({.token_count = kMostTokens, .foreign = true});
+  write_file(folder / "a.bin", std::string(header.begin(), header.end()));
+  std::filesystem::resize_file(folder / "a.bin", 1024 + 2 * kMostTokens - 2);  // sparse
+  std::ofstream(folder / "a.bin", std::ios::app | std::ios::binary) << "\x34\x12";
+  const TokenShardReader shard(folder / "a.bin");
+  std::vector<std::uint16_t> tokens(2);
+  shard.read(kMostTokens - 2, tokens);
+  BOOST_TEST(tokens == (std::vector<std::uint16_t>{0, 0x1234}));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_file_is_refused_at_once) {
   const TemporaryFolder folder;
   BOOST_TEST_REQUIRE(::mkfifo((folder / "pipe").c_str(), 0666) == 0);
