@@ -14,7 +14,7 @@
 
 namespace gpt2::formats {
 
-/// One line of metrics.jsonl: kind is train, val, hella, sample, checkpoint or skip.
+/// One line of metrics.jsonl: kind is train, val, hella, sample, checkpoint, skip or profile.
 struct TrainLogRecord {
   std::string kind;
   std::uint64_t step = 0;

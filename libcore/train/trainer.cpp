@@ -115,9 +115,10 @@ void Trainer::run() {
   for (;;) {
     stop_if_asked();
     if (!complete_step()) continue;
-    if (progress_.step >= parts_.plan.max_steps) return;
+    if (progress_.step >= parts_.plan.max_steps) break;
     take_step();
   }
+  log_profile();
 }
 
 /// One update: the gradients of all slots, their norm, the guard, AdamW.
@@ -164,6 +165,7 @@ void Trainer::take_step() {
   parts_.observer.on_notice(fmt::format(
       "step {}: loss {}, gradient norm {}; the update is left out", progress_.step, loss, norm));
   if (progress_.bad_steps_in_row >= parts_.config.max_bad_steps) {
+    log_profile();
     throw formats::DivergedError(
         fmt::format("training diverged: no finite loss and norm in {} steps in a row, up to step "
                     "{}; go on from "
@@ -265,6 +267,7 @@ void Trainer::stop_if_asked() {
     save_under(step_checkpoint_name(progress_.step),
                !is_due(progress_.step, parts_.config.save_every_steps));
   }
+  log_profile();
   throw formats::StoppedError(
       fmt::format("stopped by {} after step {}, saved in {}; --resume latest goes on",
                   signal_name(signal), progress_.step, saved_.string()));
@@ -312,6 +315,23 @@ void Trainer::prune_rolling_checkpoints() {
       continue;  // a damaged one is the user's to look at; the reader that met it has said so
     }
   }
+}
+
+/// What the operations took since the run was started, if they are timed.
+void Trainer::log_profile() {
+  if (parts_.timed_kernels == nullptr) return;
+  const auto profile = parts_.timed_kernels->profile();
+  std::map<std::string, double> numbers{{"seconds", profile.seconds}};
+  for (const auto& operation : profile.operations) {
+    const auto set = [&](std::string_view what, auto value) {
+      numbers[fmt::format("{}.{}", operation.name, what)] = static_cast<double>(value);
+    };
+    set("calls", operation.calls);
+    set("seconds", operation.seconds);
+    set("operations", operation.work.operations);
+    set("bytes", operation.work.bytes);
+  }
+  log("profile", std::move(numbers));
 }
 
 void Trainer::log(const std::string& kind, std::map<std::string, double> numbers,

@@ -16,6 +16,7 @@
 #include "libcore/comm/communicator.h"
 #include "libcore/data/batch_loader.h"
 #include "libcore/data/shard_set.h"
+#include "libcore/kernels/kernels_timed.h"
 #include "libcore/model/gpt2.h"
 #include "libcore/optim/adamw.h"
 #include "libcore/text/tokenizer.h"
@@ -54,6 +55,7 @@ struct TrainerParts {
   const text::Tokenizer* tokenizer;  // null: none in checkpoints, no samples
   model::Gpt2& model;
   optim::AdamW& optimizer;
+  const kernels::TimedKernels* timed_kernels;  // the model's, or null: no profile
   comm::Communicator& communicator;
   formats::CheckpointManifest manifest;  // what every checkpoint says alike
   TrainingObserver& observer;
@@ -79,6 +81,7 @@ class Trainer {
   void sample_when_due();
   void save_when_due();
   void stop_if_asked();
+  void log_profile();
 
   std::vector<std::string> checkpoints_due() const;
   void save_under(const std::string& name, bool rolling);

@@ -54,6 +54,7 @@ std::string text_of(const std::string& value) { return value; }
 std::string text_of(double value) { return formats::json_number(value); }
 std::string text_of(std::uint64_t value) { return std::to_string(value); }
 std::string text_of(std::uint32_t value) { return std::to_string(value); }
+std::string text_of(bool value) { return value ? "true" : "false"; }
 std::string text_of(const std::vector<std::string>& values) {
   formats::JsonWriter json;
   json.begin_array();
@@ -64,6 +65,10 @@ std::string text_of(const std::vector<std::string>& values) {
 bool read_text(const std::string& text, std::string& value) {
   value = text;
   return true;
+}
+bool read_text(const std::string& text, bool& value) {
+  value = text == "true";
+  return value || text == "false";
 }
 template <typename Number>
 bool read_text(const std::string& text, Number& value) {
@@ -255,6 +260,7 @@ TrainingConfig resume_configuration(const TrainingConfig& stored, const Training
   config.out = asked.out;
   config.resume = asked.resume;
   config.allow_change = asked.allow_change;
+  config.profile = asked.profile;
   if (config.max_epochs > 0) config.max_steps = 0;  // the checkpoint's number of steps is overruled
   config.check();
   return config;

@@ -44,6 +44,7 @@ struct TrainingConfig {
   std::string sample_prompt;
   std::uint64_t save_every_steps = 5000, save_every_epochs = 1, keep_last = 3;
   double save_every_seconds = 60;
+  bool profile = false;
 
   /// Checks what needs neither data nor model. Throws: UsageError naming the option.
   void check() const;
@@ -63,7 +64,7 @@ enum class OnResume {
 /// One row of the table.
 struct TrainingOption {
   std::string_view name;   // "batch-size"
-  std::string_view value;  // "B", as --help shows it
+  std::string_view value;  // "B", as --help shows it; none of a flag
   OnResume on_resume;
   std::string_view help;
   std::vector<std::string> choices = {};  // of a text that is one of few
@@ -176,6 +177,9 @@ void for_each_option(Config& config, Visit&& visit) {
   visit(
       TrainingOption{"keep-last", "N", kFree, "how many checkpoints made by time or signal remain"},
       config.keep_last);
+  visit(TrainingOption{"profile", "", kNotStored,
+                       "time each operation; a table at the end, and a record in metrics.jsonl"},
+        config.profile);
 }
 
 /// Name and text of every stored setting; lists as JSON arrays.

@@ -17,6 +17,7 @@
 #include "libcore/comm/communicator.h"
 #include "libcore/data/sequence_order.h"
 #include "libcore/data/shard_set.h"
+#include "libcore/kernels/kernels_timed.h"
 #include "libcore/model/model_directory.h"
 #include "libcore/text/tokenizer.h"
 #include "libcore/train/checkpoint_store.h"
@@ -411,8 +412,10 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
 
   const auto device =
       device::open_device(start.config.device, static_cast<int>(start.config.threads));
-  const auto kernels = kernels::open_kernels(*device);
-  model::Gpt2 model(*device, *kernels, material.shape);
+  const auto twin = kernels::open_kernels(*device);
+  kernels::TimedKernels timed(*device, *twin);
+  const bool profile = start.config.profile;
+  model::Gpt2 model(*device, profile ? timed : *twin, material.shape);
   optim::AdamW optimizer(model, plan.optimizer);
   const TrainingProgress progress = load_state(start, model, optimizer);
   leave_if_asked(stop_signal);
@@ -434,6 +437,7 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
                    .tokenizer = material.tokenizer ? &*material.tokenizer : nullptr,
                    .model = model,
                    .optimizer = optimizer,
+                   .timed_kernels = profile ? &timed : nullptr,
                    .communicator = *communicator,
                    .manifest = std::move(manifest),
                    .observer = observer,

@@ -22,7 +22,11 @@ void declare_options(cli::Tool& tool, train::TrainingConfig& config) {
     if constexpr (std::is_same_v<decltype(target), std::string&>) {
       if (!option.choices.empty()) return tool.choice(spec, target, option.choices, option.help);
     }
-    tool.option(spec, target, option.help);
+    if constexpr (std::is_same_v<decltype(target), bool&>) {
+      return tool.flag(fmt::format("--{}", option.name), target, option.help);
+    } else {
+      tool.option(spec, target, option.help);
+    }
     if (option.name == "out") tool.required();
   });
 }

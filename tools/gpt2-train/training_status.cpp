@@ -4,6 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
 namespace gpt2::tools {
 namespace {
 
@@ -65,6 +69,40 @@ void TrainingStatus::show_step(const formats::TrainLogRecord& record) {
   cli::notice(fmt::format("step {}/{}  {}  {} left", step_, max_steps_, numbers, time_left(step_)));
 }
 
+/// Asked for by --profile, so not silenced by -q.
+void TrainingStatus::show_profile(const formats::TrainLogRecord& record) {
+  constexpr std::string_view kSeconds = ".seconds";
+  constexpr double kGiga = 1e9;
+  if (line_) line_->clear();
+  std::vector<std::string> names;
+  for (const auto& [key, value] : record.numbers) {
+    if (key.ends_with(kSeconds)) names.push_back(key.substr(0, key.size() - kSeconds.size()));
+  }
+  const auto number = [&](const std::string& name, std::string_view what) {
+    return record.numbers.at(fmt::format("{}.{}", name, what));
+  };
+  std::sort(names.begin(), names.end(), [&](const auto& a, const auto& b) {
+    return number(a, "seconds") > number(b, "seconds");
+  });
+  const double all_seconds = record.numbers.at("seconds");
+  double other_seconds = all_seconds;
+  const auto share = [&](double seconds) {
+    return all_seconds > 0 ? 100 * seconds / all_seconds : 0;
+  };
+  fmt::print(stderr, "{:28} {:>8} {:>10} {:>7} {:>9} {:>8}\n", "operation", "calls", "seconds",
+             "share", "GFLOP/s", "GB/s");
+  for (const auto& name : names) {
+    const double seconds = number(name, "seconds"), operations = number(name, "operations");
+    other_seconds -= seconds;
+    fmt::print(stderr, "{:28} {:8.0f} {:10.3f} {:5.1f} % {:>9} {:8.1f}\n", name,
+               number(name, "calls"), seconds, share(seconds),
+               operations > 0 ? fmt::format("{:.1f}", operations / seconds / kGiga) : "",
+               number(name, "bytes") / seconds / kGiga);
+  }
+  fmt::print(stderr, "{:28} {:8} {:10.3f} {:5.1f} %\n", "all else", "", other_seconds,
+             share(other_seconds));
+}
+
 void TrainingStatus::on_record(const formats::TrainLogRecord& record) {
   if (record.kind == "train") {
     show_step(record);
@@ -73,6 +111,8 @@ void TrainingStatus::on_record(const formats::TrainLogRecord& record) {
                             record.numbers.at("loss")));
   } else if (record.kind == "sample") {
     cli::notice(fmt::format("step {}/{}  sample: {}", record.step, max_steps_, record.text));
+  } else if (record.kind == "profile") {
+    show_profile(record);
   } else if (record.kind == "checkpoint" && cli::verbosity() > 0) {
     cli::notice(fmt::format("step {}/{}  saved in {:.1f} s", record.step, max_steps_,
                             record.numbers.at("seconds")));

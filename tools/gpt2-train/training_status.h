@@ -22,6 +22,7 @@ class TrainingStatus : public train::TrainingObserver {
 
  private:
   void show_step(const formats::TrainLogRecord& record);
+  void show_profile(const formats::TrainLogRecord& record);
   std::string time_left(std::uint64_t step) const;
 
   std::uint64_t first_step_ = 0, max_steps_ = 0, step_ = 0;
