@@ -9,7 +9,7 @@ build="g++ make cmake ninja-build pkg-config libcli11-dev libfmt-dev libyaml-cpp
   libssl-dev libdnnl-dev libhwy-dev zlib1g-dev libzstd-dev libsnappy-dev liblz4-dev"
 demo="$build bible-kjv zstd"
 fetch="libcurl4-openssl-dev libzip-dev ca-certificates"
-test="$demo $fetch libboost-test-dev procps"
+test="$demo $fetch libboost-test-dev groff-base procps"
 oracle="$test python3 python3-venv"
 fuzz="$build clang libclang-rt-dev libomp-dev"
 

@@ -62,18 +62,38 @@ std::string rows_text(const std::vector<Row>& rows) {
   return text;
 }
 
-Row row_of(const Option& option) {
-  std::string help = option.help;
-  if (!option.choices.empty()) help += fmt::format(" ({})", fmt::join(option.choices, "|"));
-  if (option.required) {
-    help += " (required)";
-  } else if (!option.default_text.empty()) {
-    help += fmt::format(" [{}]", option.default_text);
+/// Everything of one command but its usage line.
+std::string section(Command::Data& command) {
+  std::string text = wrapped("", words_in(command.summary));
+  if (!command.reads.empty()) text += wrapped("Reads   ", words_in(command.reads));
+  if (!command.writes.empty()) text += wrapped("Writes  ", words_in(command.writes));
+  std::vector<Row> rows;
+  if (!command.positional.help.empty()) {
+    rows.emplace_back(command.positional.name, command.positional.help);
   }
-  return {option.spec(), help};
+  for (const auto* option : command.all_options()) {
+    rows.emplace_back(option->spec(), explanation_of(*option));
+  }
+  text += rows_text(rows);
+  for (const auto& example : command.examples) text += "Example: " + example + "\n";
+  return text;
 }
 
-/// "gpt2-shard --out-dir DIR [options] < STREAM", in pieces that stay on one line.
+std::string common_text(const std::vector<Option>& common) {
+  std::vector<Row> rows;
+  for (const auto& option : common) {
+    if (!option.is_hidden) rows.emplace_back(option.spec(), explanation_of(option));
+  }
+  std::string codes;
+  for (const auto& [code, meaning] : kExitCodes) {
+    codes += fmt::format("{}{} {}", codes.empty() ? "" : ", ", code, meaning);
+  }
+  return "\n" + rows_text(rows) + wrapped("", words_in(std::string(kPrecedence))) +
+         wrapped("Exit codes: ", words_in(codes));
+}
+
+}  // namespace
+
 std::vector<std::string> usage_pieces(Command::Data& command) {
   std::vector<std::string> pieces;
   for (const auto* option : command.all_options()) {
@@ -88,35 +108,16 @@ std::vector<std::string> usage_pieces(Command::Data& command) {
   return pieces;
 }
 
-/// Everything of one command but its usage line.
-std::string section(Command::Data& command) {
-  std::string text = wrapped("", words_in(command.summary));
-  if (!command.reads.empty()) text += wrapped("Reads   ", words_in(command.reads));
-  if (!command.writes.empty()) text += wrapped("Writes  ", words_in(command.writes));
-  std::vector<Row> rows;
-  if (!command.positional.help.empty()) {
-    rows.emplace_back(command.positional.name, command.positional.help);
+std::string explanation_of(const Option& option) {
+  std::string text = option.help;
+  if (!option.choices.empty()) text += fmt::format(" ({})", fmt::join(option.choices, "|"));
+  if (option.required) {
+    text += " (required)";
+  } else if (!option.default_text.empty()) {
+    text += fmt::format(" [{}]", option.default_text);
   }
-  for (const auto* option : command.all_options()) rows.push_back(row_of(*option));
-  text += rows_text(rows);
-  for (const auto& example : command.examples) text += "Example: " + example + "\n";
   return text;
 }
-
-std::string common_text(const std::vector<Option>& common) {
-  std::vector<Row> rows;
-  for (const auto& option : common) rows.push_back(row_of(option));
-  return "\n" + rows_text(rows) +
-         wrapped("", words_in("Flags win over the environment (GPT2_OPTION_NAME), which "
-                              "wins over --config.")) +
-         wrapped("Exit codes: ",
-                 words_in("0 done, 64 usage, 65 input missing, refused or damaged, 69 device or "
-                          "network not available, 70 internal, 73 output exists or is in use, 74 "
-                          "reading or writing failed, 75 stopped by a signal after saving, 76 "
-                          "training diverged, 78 configuration contradicts data or checkpoint"));
-}
-
-}  // namespace
 
 std::string help_page(Command::Data& command, const std::vector<Option>& common) {
   const std::string name =

@@ -83,7 +83,13 @@ std::vector<Option> CommonSettings::options() {
       {.name = "quiet", .help = "no words but errors", .target = &quiet, .letter = 'q'},
       {.name = "verbose", .help = "more words on stderr", .target = &verbose, .letter = 'v'},
       {.name = "help", .help = "print this page and exit", .target = &help, .letter = 'h'},
-      {.name = "version", .help = "print the version and exit", .target = &version, .letter = 'V'}};
+      {.name = "version", .help = "print the version and exit", .target = &version, .letter = 'V'},
+      {.name = "generate",
+       .value_name = "WHAT",
+       .help = "print the man page or the completion of bash",
+       .choices = {"man-page", "bash-completion"},
+       .target = &generate,
+       .is_hidden = true}};
 }
 
 std::string nearest_name(std::string_view wrong, const std::vector<std::string>& names) {

@@ -20,10 +20,12 @@
 #include <stdexcept>
 
 #include "formats/errors.h"
+#include "tools/cli/bash_completion.h"
 #include "tools/cli/config_file.h"
 #include "tools/cli/console.h"
 #include "tools/cli/help_text.h"
 #include "tools/cli/interruption.h"
+#include "tools/cli/man_page.h"
 #include "tools/cli/option_table.h"
 
 namespace gpt2::cli {
@@ -129,7 +131,9 @@ Typed sort_arguments(const Words& arguments, const std::vector<Option*>& options
 
 Words names_of(const std::vector<Option*>& options) {
   Words names;
-  for (const auto* option : options) names.push_back(option->name);
+  for (const auto* option : options) {
+    if (!option->is_hidden) names.push_back(option->name);
+  }
   return names;
 }
 
@@ -481,6 +485,12 @@ void Tool::answer(std::vector<std::string> arguments, const std::function<void()
   }
   if (settings.version) {
     return print(fmt::format("{} (gpt2-tools) {}\n", data_->name, GPT2_VERSION));
+  }
+  if (settings.generate == "man-page") {
+    return print(man_page(*data_, tables, usual, common, GPT2_VERSION));
+  }
+  if (settings.generate == "bash-completion") {
+    return print(bash_completion(*data_, tables, usual, common));
   }
   if (!typed.unknown_option.empty()) refuse_unknown_option(typed.unknown_option, options);
   if (!list.empty() && &table == data_.get()) refuse_missing_command(typed.positional, names);
