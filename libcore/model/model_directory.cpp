@@ -324,13 +324,15 @@ void load_weights(const ModelDirectory& directory, Gpt2& model) {
   }
 }
 
-SavedModel save_model(const fs::path& directory, const Gpt2& model, WeightType type) {
-  const auto& parameters = model.table().parameters();
+SavedModel save_model(const fs::path& directory, const Gpt2Config& config,
+                      const ParameterTable& table, const ParameterSource& weights,
+                      WeightType type) {
+  const auto& parameters = table.parameters();
   SavedModel saved;
   saved.files.push_back(
-      write_text(directory, kConfigName, encode_config(model.config(), name_of(type).config)));
+      write_text(directory, kConfigName, encode_config(config, name_of(type).config)));
   saved.files.push_back(
-      write_text(directory, kGenerationConfigName, encode_generation_config(model.config())));
+      write_text(directory, kGenerationConfigName, encode_generation_config(config)));
 
   std::vector<formats::SafetensorsEntry> entries;
   for (const auto& parameter : parameters) {
@@ -339,10 +341,8 @@ SavedModel save_model(const fs::path& directory, const Gpt2& model, WeightType t
   }
   formats::SafetensorsWriter writer(directory / kWeightsName, std::move(entries),
                                     {{"format", "pt"}});
-  std::vector<float> values;
   for (const auto& parameter : parameters) {
-    values.resize(static_cast<std::size_t>(parameter.element_count));
-    model.store_parameter(parameter, values);
+    const auto values = weights(parameter);
     if (type == WeightType::kF16) check_fits_half(parameter, values);
     writer.write_floats(values);
   }
@@ -358,6 +358,16 @@ SavedModel save_model(const fs::path& directory, const Gpt2& model, WeightType t
          .crc32c = writer.tensor_crc32c()[i]});
   }
   return saved;
+}
+
+SavedModel save_model(const fs::path& directory, const Gpt2& model, WeightType type) {
+  std::vector<float> values;
+  const auto weights = [&](const Parameter& parameter) {
+    values.resize(static_cast<std::size_t>(parameter.element_count));
+    model.store_parameter(parameter, values);
+    return std::span<const float>(values);
+  };
+  return save_model(directory, model.config(), model.table(), weights, type);
 }
 
 }  // namespace gpt2::model

@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,12 +47,19 @@ std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path&
 void load_weights(const ModelDirectory& directory, Gpt2& model);
 
 enum class WeightType { kF32, kBF16, kF16 };
-/// Writes config.json, generation_config.json and model.safetensors (fp32 master weights unless
-/// `type`). Returns the model file's entry and per-tensor CRCs for a manifest. Throws: IoError.
+/// What save_model wrote, for a manifest.
 struct SavedModel {
   std::vector<formats::CheckpointFile> files;
   std::vector<formats::CheckpointTensor> tensors;
 };
+/// Gives the elements of one parameter, unpadded; they are read before the next call.
+using ParameterSource = std::function<std::span<const float>(const Parameter& parameter)>;
+/// Writes config.json, generation_config.json and model.safetensors. Throws: IoError; UsageError
+/// for a weight too large for f16.
+SavedModel save_model(const std::filesystem::path& directory, const Gpt2Config& config,
+                      const ParameterTable& table, const ParameterSource& weights,
+                      WeightType type = WeightType::kF32);
+/// The same with the weights that `model` has now.
 SavedModel save_model(const std::filesystem::path& directory, const Gpt2& model,
                       WeightType type = WeightType::kF32);
 

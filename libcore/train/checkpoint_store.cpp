@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <span>
 #include <utility>
@@ -28,30 +27,19 @@ std::string square_name(const model::Parameter& parameter) {
   return parameter.name + ".exp_avg_sq";
 }
 
-/// The sum of squares is finite exactly when every weight is: a float's square cannot overflow a
-/// double.
-bool weights_are_finite(const model::Gpt2& model) {
-  return std::isfinite(model.kernels().sum_of_squares(
-      {model.parameters().data(), device::DataType::kF32, {model.table().buffer_elements()}}));
-}
-
-void save_moments(const fs::path& directory, const model::Gpt2& model,
-                  const optim::AdamW& optimizer, formats::CheckpointManifest& manifest) {
+void save_moments(const fs::path& directory, const TrainingSnapshot& snapshot,
+                  formats::CheckpointManifest& manifest) {
   std::vector<formats::SafetensorsEntry> entries;
-  for (const auto& parameter : model.table().parameters()) {
+  for (const auto& parameter : snapshot.table().parameters()) {
     for (auto name : {mean_name(parameter), square_name(parameter)}) {
       entries.push_back(
           {.name = std::move(name), .dtype = "F32", .shape = {parameter.element_count}});
     }
   }
   formats::SafetensorsWriter writer(directory / kOptimizerFileName, std::move(entries), {});
-  std::vector<float> mean, square;
-  for (const auto& parameter : model.table().parameters()) {
-    mean.resize(static_cast<std::size_t>(parameter.element_count));
-    square.resize(mean.size());
-    optimizer.store_moments(parameter, mean, square);
-    writer.write_floats(mean);
-    writer.write_floats(square);
+  for (const auto& parameter : snapshot.table().parameters()) {
+    writer.write_floats(snapshot.exp_avg(parameter));
+    writer.write_floats(snapshot.exp_avg_sq(parameter));
   }
   writer.commit();
   manifest.files.push_back({kOptimizerFileName, writer.file_bytes(), writer.file_crc32c()});
@@ -60,6 +48,12 @@ void save_moments(const fs::path& directory, const model::Gpt2& model,
     manifest.tensors.push_back(
         {kOptimizerFileName, entry.name, 0, entry.element_count(), writer.tensor_crc32c()[i]});
   }
+}
+
+void write_manifest(const fs::path& directory, const formats::CheckpointManifest& manifest) {
+  formats::DurableFile file(directory / formats::kCheckpointManifestName);
+  file.write(formats::encode_checkpoint_manifest(manifest));
+  file.commit();
 }
 
 /// Puts moments together from the ranges that the manifest lists, however many files hold them.
@@ -103,22 +97,17 @@ class MomentReader {
 }  // namespace
 
 void save_checkpoint(const fs::path& directory, formats::CheckpointManifest manifest,
-                     const model::Gpt2& model, const optim::AdamW& optimizer,
-                     const formats::TokenizerFiles* tokenizer) {
-  if (!weights_are_finite(model)) {
-    throw formats::DivergedError(fmt::format(
-        "a weight is no longer finite after step {}; the checkpoints before it are kept, "
-        "go on from one with a lower learning rate",
-        manifest.step));
-  }
+                     const TrainingSnapshot& snapshot, const formats::TokenizerFiles* tokenizer) {
   formats::DurableDirectory folder(directory);
   const fs::path& building = folder.temporary_path();
-  auto saved = model::save_model(building, model);
+  auto saved = model::save_model(
+      building, snapshot.config(), snapshot.table(),
+      [&](const model::Parameter& parameter) { return snapshot.weights(parameter); });
   manifest.files = std::move(saved.files);
   manifest.tensors = std::move(saved.tensors);
   if (tokenizer != nullptr) {
     formats::save_tokenizer_files(building, *tokenizer,
-                                  static_cast<std::uint64_t>(model.config().context));
+                                  static_cast<std::uint64_t>(snapshot.config().context));
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(building)) {
       const auto name = entry.path().filename().string();
@@ -129,29 +118,23 @@ void save_checkpoint(const fs::path& directory, formats::CheckpointManifest mani
     std::sort(names.begin(), names.end());
     for (const auto& name : names) manifest.files.push_back(formats::describe_file(building, name));
   }
-  save_moments(building, model, optimizer, manifest);
-  manifest.state[kUpdatesKey] = static_cast<double>(optimizer.step_count());
-  formats::DurableFile file(building / formats::kCheckpointManifestName);
-  file.write(formats::encode_checkpoint_manifest(manifest));
-  file.commit();
+  save_moments(building, snapshot, manifest);
+  manifest.state[kUpdatesKey] = static_cast<double>(snapshot.update_count());
+  write_manifest(building, manifest);
   folder.commit();
 }
 
-void link_checkpoint(const fs::path& existing, const fs::path& directory) {
-  const auto manifest = formats::load_checkpoint_manifest(existing);
+void link_checkpoint(const fs::path& existing, const fs::path& directory,
+                     formats::CheckpointManifest manifest) {
+  auto before = formats::load_checkpoint_manifest(existing);
   formats::DurableDirectory folder(directory);
-  std::vector<std::string> names;
-  for (const auto& file : manifest.files) names.push_back(file.name);
-  names.emplace_back(formats::kCheckpointManifestName);
-  for (const auto& name : names) {
-    std::error_code error;
-    fs::create_hard_link(existing / name, folder.temporary_path() / name, error);
-    if (error) fs::copy_file(existing / name, folder.temporary_path() / name, error);
-    if (error) {
-      throw formats::IoError(
-          fmt::format("{}: link: {}", (directory / name).string(), error.message()));
-    }
+  for (const auto& file : before.files) {
+    formats::link_or_copy_file(existing / file.name, folder.temporary_path() / file.name);
   }
+  manifest.files = std::move(before.files);
+  manifest.tensors = std::move(before.tensors);
+  manifest.state[kUpdatesKey] = before.state[kUpdatesKey];
+  write_manifest(folder.temporary_path(), manifest);
   folder.commit();
 }
 

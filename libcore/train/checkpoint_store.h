@@ -13,19 +13,21 @@
 #include "libcore/model/gpt2.h"
 #include "libcore/model/model_directory.h"
 #include "libcore/optim/adamw.h"
+#include "libcore/train/training_snapshot.h"
 
 namespace gpt2::train {
 
 /// Writes a whole checkpoint, visible at once under its name; `manifest` says everything but the
-/// files, which are added here. An existing folder of that name is replaced. `tokenizer` may be
-/// null. Throws: DivergedError, and nothing is written, when a weight is not finite; IoError.
+/// files and the count of updates, which are added here. An existing folder of that name is
+/// replaced. `tokenizer` may be null. Throws: IoError.
 void save_checkpoint(const std::filesystem::path& directory, formats::CheckpointManifest manifest,
-                     const model::Gpt2& model, const optim::AdamW& optimizer,
-                     const formats::TokenizerFiles* tokenizer);
+                     const TrainingSnapshot& snapshot, const formats::TokenizerFiles* tokenizer);
 
-/// A second name for a checkpoint, sharing its files by hard links (copies where the file system
-/// has none). Throws: InputError, IoError.
-void link_checkpoint(const std::filesystem::path& existing, const std::filesystem::path& directory);
+/// A checkpoint of the same state as `existing`, sharing its files by hard links (copies where the
+/// file system has none); `manifest` is as for save_checkpoint. `directory` may be `existing`.
+/// Throws: InputError, IoError.
+void link_checkpoint(const std::filesystem::path& existing, const std::filesystem::path& directory,
+                     formats::CheckpointManifest manifest);
 
 /// A count among the small numbers of a manifest. Throws: InputError naming `where` when it is
 /// missing or no count.

@@ -28,8 +28,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kBadStepsKey = "bad_steps_in_row";
 constexpr const char* kSkippedStepsKey = "skipped_steps";
-/// 1 in checkpoints made by time or signal: those that --keep-last prunes.
-constexpr const char* kRollingKey = "rolling";
 constexpr std::int64_t kSampleTokens = 64;
 
 /// Leaves a validation that a stop signal cuts short.
@@ -60,14 +58,6 @@ std::set<std::string> kinds_logged(const fs::path& run, std::uint64_t step) {
     if (record.step == step) kinds.insert(record.kind);
   }
   return kinds;
-}
-
-bool is_good_checkpoint_of(const fs::path& directory, std::uint64_t step) {
-  try {
-    return fs::exists(directory) && model::open_checkpoint(directory).manifest->step == step;
-  } catch (const formats::Error&) {
-    return false;
-  }
 }
 
 bool is_due(std::uint64_t step, std::uint64_t every) { return every > 0 && step % every == 0; }
@@ -109,15 +99,20 @@ Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed
       losses_(static_cast<std::size_t>(parts_.plan.B * parts_.plan.T)),
       logged_(kinds_logged(parts_.folder.path(), progress.step)),
       saved_(std::move(resumed_from)),
-      last_save_(Clock::now()) {}
+      last_save_(Clock::now()),
+      saves_(parts_.folder, parts_.model, parts_.optimizer,
+             parts_.tokenizer != nullptr ? &parts_.tokenizer->files() : nullptr,
+             parts_.config.keep_last) {}
 
 void Trainer::run() {
   for (;;) {
+    report_save(saves_.finished());
     stop_if_asked();
     if (!complete_step()) continue;
     if (progress_.step >= parts_.plan.max_steps) break;
     take_step();
   }
+  report_save(saves_.wait());
   log_profile();
 }
 
@@ -154,13 +149,14 @@ void Trainer::take_step() {
   progress_.skipped_steps += finite ? 0 : 1;
   logged_.clear();
   saved_.clear();
+  last_step_seconds_ = seconds_since(start);
 
   log(finite ? "train" : "skip",
       {{"loss", loss},
        {"gradient_norm", norm},
        {"learning_rate", learning_rate},
        {"tokens", static_cast<double>(progress_.sequences_consumed) * static_cast<double>(plan.T)},
-       {"tokens_per_second", tokens / seconds_since(start)}});
+       {"tokens_per_second", tokens / last_step_seconds_}});
   if (finite) return;
   parts_.observer.on_notice(fmt::format(
       "step {}: loss {}, gradient norm {}; the update is left out", progress_.step, loss, norm));
@@ -240,22 +236,19 @@ std::vector<std::string> Trainer::checkpoints_due() const {
   return names;
 }
 
+/// The work since the last snapshot is lost if the run is killed before the next one is on disk.
+/// Would that be too much at the next chance, after another step?
+bool Trainer::save_is_due_by_time() const {
+  const double limit = parts_.config.save_every_seconds;
+  return limit > 0 && progress_.step > 0 &&
+         seconds_since(last_save_) + last_step_seconds_ + last_save_seconds_ > limit;
+}
+
 void Trainer::save_when_due() {
-  const auto& config = parts_.config;
-  const bool last = progress_.step == parts_.plan.max_steps;
-  try {
-    for (const auto& name : checkpoints_due()) save_under(name, /*rolling=*/false);
-    const bool time_is_up = progress_.step > 0 && config.save_every_seconds > 0 &&
-                            seconds_since(last_save_) >= config.save_every_seconds;
-    if (time_is_up && saved_.empty())
-      save_under(step_checkpoint_name(progress_.step), /*rolling=*/true);
-  } catch (const formats::IoError& error) {
-    if (last) throw;
-    last_save_ = Clock::now();
-    parts_.observer.on_notice(
-        fmt::format("step {}: the checkpoint could not be saved: {}; training goes on, the ones "
-                    "before are kept",
-                    progress_.step, error.what()));
+  if (auto names = checkpoints_due(); !names.empty()) {
+    begin_save(std::move(names), /*rolling=*/false);
+  } else if (saved_.empty() && save_is_due_by_time() && !saves_.is_busy()) {
+    begin_save({step_checkpoint_name(progress_.step)}, /*rolling=*/true);
   }
 }
 
@@ -263,58 +256,45 @@ void Trainer::save_when_due() {
 void Trainer::stop_if_asked() {
   const auto signal = static_cast<int>(parts_.communicator.maximum(parts_.stop_signal()));
   if (signal == 0) return;
-  if (saved_.empty()) {
-    save_under(step_checkpoint_name(progress_.step),
-               !is_due(progress_.step, parts_.config.save_every_steps));
-  }
+  if (saved_.empty()) begin_save({step_checkpoint_name(progress_.step)}, /*rolling=*/true);
+  report_save(saves_.wait());
   log_profile();
   throw formats::StoppedError(
       fmt::format("stopped by {} after step {}, saved in {}; --resume latest goes on",
                   signal_name(signal), progress_.step, saved_.string()));
 }
 
-/// One name for a checkpoint of this step: saved the first time, linked from then on.
-void Trainer::save_under(const std::string& name, bool rolling) {
-  const fs::path directory = parts_.folder.checkpoint_path(name);
-  if (!saved_.empty() && is_good_checkpoint_of(directory, progress_.step)) return;
-  const auto start = Clock::now();
-  if (saved_.empty()) {
-    parts_.folder.sync_logs();
-    auto manifest = parts_.manifest;
-    progress_.store(manifest);
-    manifest.epoch = static_cast<double>(progress_.sequences_consumed) /
-                     static_cast<double>(parts_.plan.windows_per_epoch);
-    manifest.state[kRollingKey] = rolling ? 1 : 0;
-    manifest.written_at = utc_now();
-    manifest.host = host_name();
-    save_checkpoint(directory, std::move(manifest), parts_.model, parts_.optimizer,
-                    parts_.tokenizer != nullptr ? &parts_.tokenizer->files() : nullptr);
-    saved_ = directory;
-  } else {
-    link_checkpoint(saved_, directory);
+/// Begins checkpoints of this step under `names`, but for those that are there already.
+void Trainer::begin_save(std::vector<std::string> names, bool rolling) {
+  if (!saved_.empty()) {
+    std::erase_if(names, [&](const std::string& name) {
+      return is_lasting_checkpoint(parts_.folder.checkpoint_path(name), progress_.step);
+    });
+    if (names.empty()) return;
   }
-  parts_.folder.point_latest_to(name);
   last_save_ = Clock::now();
-  log("checkpoint", {{"seconds", seconds_since(start)}});
-  prune_rolling_checkpoints();
+  report_save(saves_.wait());
+  CheckpointOrder order{.manifest = parts_.manifest,
+                        .names = std::move(names),
+                        .rolling = rolling,
+                        .due = last_save_,
+                        .existing = saved_};
+  progress_.store(order.manifest);
+  order.manifest.epoch = static_cast<double>(progress_.sequences_consumed) /
+                         static_cast<double>(parts_.plan.windows_per_epoch);
+  order.manifest.written_at = utc_now();
+  order.manifest.host = host_name();
+  if (saved_.empty()) saved_ = parts_.folder.checkpoint_path(order.names.front());
+  saves_.begin(std::move(order));
 }
 
-void Trainer::prune_rolling_checkpoints() {
-  std::uint64_t kept = 0;
-  for (const auto& directory : model::list_checkpoints(parts_.folder.path())) {
-    if (!directory.filename().string().starts_with("step_")) continue;
-    try {
-      const auto state = formats::load_checkpoint_manifest(directory).state;
-      const auto rolling = state.find(kRollingKey);
-      if (rolling == state.end() || rolling->second == 0 || ++kept <= parts_.config.keep_last)
-        continue;
-      if (!parts_.folder.remove_checkpoint(directory)) {
-        parts_.observer.on_notice(fmt::format("{}: could not be removed", directory.string()));
-      }
-    } catch (const formats::Error&) {
-      continue;  // a damaged one is the user's to look at; the reader that met it has said so
-    }
-  }
+void Trainer::report_save(const std::optional<FinishedSave>& save) {
+  if (!save) return;
+  last_save_seconds_ = save->seconds;
+  for (const auto& notice : save->notices) parts_.observer.on_notice(notice);
+  write_record({.kind = "checkpoint",
+                .step = save->step,
+                .numbers = {{"seconds", save->seconds}, {"stall_seconds", save->stall_seconds}}});
 }
 
 /// What the operations took since the run was started, if they are timed.
@@ -334,15 +314,19 @@ void Trainer::log_profile() {
   log("profile", std::move(numbers));
 }
 
+/// A record of the step just done.
 void Trainer::log(const std::string& kind, std::map<std::string, double> numbers,
                   std::string text) {
-  const formats::TrainLogRecord record{.kind = kind,
-                                       .step = progress_.step,
-                                       .time = seconds_since_epoch(),
-                                       .numbers = std::move(numbers),
-                                       .text = std::move(text)};
-  log_.write(record);
+  write_record({.kind = kind,
+                .step = progress_.step,
+                .numbers = std::move(numbers),
+                .text = std::move(text)});
   logged_.insert(kind);
+}
+
+void Trainer::write_record(formats::TrainLogRecord record) {
+  record.time = seconds_since_epoch();
+  log_.write(record);
   parts_.observer.on_record(record);
 }
 

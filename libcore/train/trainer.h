@@ -20,6 +20,7 @@
 #include "libcore/model/gpt2.h"
 #include "libcore/optim/adamw.h"
 #include "libcore/text/tokenizer.h"
+#include "libcore/train/checkpoint_writer.h"
 #include "libcore/train/gradient_slots.h"
 #include "libcore/train/run_folder.h"
 #include "libcore/train/training_config.h"
@@ -65,13 +66,12 @@ struct TrainerParts {
 class Trainer {
  public:
   /// Goes on from `progress`, which model and optimizer have already. `resumed_from`: the
-  /// checkpoint they came from, or empty. Cuts the logs back to that step. Throws: InputError,
-  /// IoError.
+  /// checkpoint of the folder that they came from, or empty. Cuts the logs back to that step.
+  /// Throws: InputError, IoError.
   Trainer(TrainerParts parts, TrainingProgress progress, std::filesystem::path resumed_from);
 
   /// Trains to the end. Throws: StoppedError after a stop signal, with everything saved;
-  /// DivergedError; IoError when the last save fails (an earlier one that fails is a notice, and is
-  /// tried again); InputError for broken data.
+  /// DivergedError; IoError at the step after a save that failed; InputError for broken data.
   void run();
 
  private:
@@ -84,9 +84,11 @@ class Trainer {
   void log_profile();
 
   std::vector<std::string> checkpoints_due() const;
-  void save_under(const std::string& name, bool rolling);
-  void prune_rolling_checkpoints();
+  bool save_is_due_by_time() const;
+  void begin_save(std::vector<std::string> names, bool rolling);
+  void report_save(const std::optional<FinishedSave>& save);
   void log(const std::string& kind, std::map<std::string, double> numbers, std::string text = {});
+  void write_record(formats::TrainLogRecord record);
   std::uint64_t epochs_done(std::uint64_t sequences) const;
 
   TrainerParts parts_;
@@ -96,8 +98,10 @@ class Trainer {
   GradientSlots slots_;
   std::vector<float> losses_;     // (B, T) of one micro-batch
   std::set<std::string> logged_;  // kinds of records that this step has already
-  std::filesystem::path saved_;   // a checkpoint of this step, or empty
-  std::chrono::steady_clock::time_point last_save_;
+  std::filesystem::path saved_;   // a checkpoint of this step, whole or under way, or empty
+  std::chrono::steady_clock::time_point last_save_;       // its snapshot
+  double last_step_seconds_ = 0, last_save_seconds_ = 0;  // what they took
+  CheckpointWriter saves_;
 };
 
 }  // namespace gpt2::train
