@@ -43,7 +43,7 @@ Enum read_enum(ThriftCompactReader& reader, const char* field, std::initializer_
   if (std::ranges::count(read, static_cast<Enum>(number)) > 0) return static_cast<Enum>(number);
   std::vector<std::string> read_names;
   for (const Enum value : read) read_names.push_back(name_of(names, static_cast<int>(value)));
-  reader.refuse(field, fmt::format("is {}, which is not read here; read: {}",
+  reader.refuse(field, fmt::format("is {}, which is not read; expected one of {}",
                                    name_of(names, number), fmt::join(read_names, ", ")));
 }
 

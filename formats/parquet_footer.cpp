@@ -301,7 +301,7 @@ class Footer {
       }
     });
     if (!is_column) {
-      footer.refuse("path_in_schema", fmt::format("is not {} where its values are", column_));
+      footer.refuse("path_in_schema", fmt::format("is not that of column {}", column_));
     }
     // The dictionary comes first, where there is one; 0 is how some writers say that there is none.
     if (dictionary_offset > 0) chunk.offset = std::min(chunk.offset, dictionary_offset);

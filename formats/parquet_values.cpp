@@ -266,7 +266,11 @@ ParquetRuns::Run ParquetRuns::next() {
     position_ += run_bytes;
     if (!packed) {
       const auto value_bits = static_cast<unsigned>(8 * run_bytes);
-      return {load_bits(bytes_, bit, value_bits), count};
+      const std::uint32_t value = load_bits(bytes_, bit, value_bits);
+      if (std::uint64_t{value} >> bit_width_ != 0) {
+        place_.refuse(field_, fmt::format("is {}, which has more than {} bits", value, bit_width_));
+      }
+      return {value, count};
     }
     if (bit_width_ == 0) return {0, 8 * count};
     packed_left_ = 8 * count;

@@ -7,6 +7,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 
@@ -61,8 +62,11 @@ std::string stored_snappy(std::string_view text) {
 }
 
 std::string stored_lz4(std::string_view text) {
-  require(text.size() < 15, "too long for one literal");
-  return static_cast<char>(text.size() << 4) + std::string(text);
+  require(text.size() < 15 + 255, "too long for one literal");
+  const std::size_t begun = std::min<std::size_t>(text.size(), 15);
+  std::string token(1, static_cast<char>(begun << 4));
+  if (begun == 15) token += static_cast<char>(text.size() - 15);
+  return token + std::string(text);
 }
 
 std::string pack_gzip(std::string_view text) {

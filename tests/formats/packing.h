@@ -17,7 +17,7 @@ std::string stored_zstd(std::string_view text, int window_log = 10);
 std::string skippable_zstd(std::string_view content);
 /// A Snappy block of one literal; at most 60 bytes.
 std::string stored_snappy(std::string_view text);
-/// A raw LZ4 block of one literal; at most 14 bytes.
+/// A raw LZ4 block of one literal; at most 269 bytes.
 std::string stored_lz4(std::string_view text);
 
 std::string pack_gzip(std::string_view text);

@@ -12,6 +12,7 @@
 #include "formats/crc32c.h"
 #include "formats/token_shard.h"
 #include "formats/token_stream.h"
+#include "tests/formats/document_samples.h"
 
 namespace gpt2::formats {
 namespace {
@@ -323,6 +324,8 @@ Samples sample_files() {
   add_safetensors(samples);
   add_manifests(samples);
   add_tokenizers(samples);
+  add_packed_samples(samples);
+  add_parquet_samples(samples);
   return samples;
 }
 

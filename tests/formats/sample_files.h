@@ -10,8 +10,8 @@
 namespace gpt2::formats {
 
 /// Path below formats/samples -> bytes. accepted/NAME.FORMAT, refused/FIELD__REASON.FORMAT; the
-/// error of a refused file names FIELD. FORMAT is shard, stream, safetensors, manifest or tokenizer
-/// (a folder).
+/// error of a refused file names FIELD. FORMAT is shard, stream, safetensors, manifest, gz, zst,
+/// parquet or tokenizer (a folder).
 std::map<std::string, std::string> sample_files();
 
 }  // namespace gpt2::formats

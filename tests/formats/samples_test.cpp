@@ -7,7 +7,9 @@
 #include <sstream>
 
 #include "formats/checkpoint.h"
+#include "formats/decompression.h"
 #include "formats/errors.h"
+#include "formats/parquet.h"
 #include "formats/safetensors.h"
 #include "formats/token_shard.h"
 #include "formats/token_stream.h"
@@ -42,12 +44,28 @@ void read_manifest(const fs::path& path) {
   decode_checkpoint_manifest(read_file(path), path.string());
 }
 
+void read_packed(const fs::path& path) {
+  const auto source = open_byte_source(path.string());
+  std::vector<std::uint8_t> bytes(100);
+  while (source->read(bytes) == bytes.size()) {
+  }
+}
+
+void read_parquet(const fs::path& path) {
+  ParquetTextReader reader(InputFile(path), "text");
+  for (std::string_view text; reader.next(text);) {
+  }
+}
+
 using Read = void (*)(const fs::path&);
 const std::map<std::string, Read> kReaders = {
     {".shard", read_shard},
     {".stream", read_stream},
     {".safetensors", read_safetensors},
     {".manifest", read_manifest},
+    {".gz", read_packed},
+    {".zst", read_packed},
+    {".parquet", read_parquet},
     {".tokenizer", [](const fs::path& path) { load_tokenizer_files(path); }}};
 
 std::vector<fs::path> samples_in(const char* verdict) {
@@ -81,7 +99,7 @@ BOOST_AUTO_TEST_CASE(the_folder_holds_what_make_samples_writes) {
 
 BOOST_AUTO_TEST_CASE(accepted_samples_load) {
   const auto paths = samples_in("accepted");
-  BOOST_TEST(paths.size() == 14U);
+  BOOST_TEST(paths.size() == 20U);
   for (const auto& path : paths) {
     BOOST_TEST_CONTEXT(path) { BOOST_CHECK_NO_THROW(kReaders.at(path.extension())(path)); }
   }
@@ -89,7 +107,7 @@ BOOST_AUTO_TEST_CASE(accepted_samples_load) {
 
 BOOST_AUTO_TEST_CASE(refused_samples_are_refused_for_the_reason_in_their_name) {
   const auto paths = samples_in("refused");
-  BOOST_TEST(paths.size() == 97U);
+  BOOST_TEST(paths.size() == 191U);
   for (const auto& path : paths) {
     const auto error = error_of<InputError>([&] { kReaders.at(path.extension())(path); });
     const auto name = path.filename().string();
@@ -106,7 +124,7 @@ BOOST_AUTO_TEST_CASE(refused_samples_are_refused_for_the_reason_in_their_name) {
 // A page names its sample in backquotes and shows it in lines of four blanks, the offset in five
 // columns, two blanks and the bytes in 47 columns.
 BOOST_AUTO_TEST_CASE(pages_show_the_bytes_of_their_samples) {
-  for (const auto* page : {"token_shard.md", "token_stream.md", "safetensors.md"}) {
+  for (const auto* page : {"token_shard.md", "token_stream.md", "safetensors.md", "parquet.md"}) {
     std::istringstream lines(read_file(kFormats / page));
     std::string line, sample;
     std::size_t shown = 0;

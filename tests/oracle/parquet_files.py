@@ -18,6 +18,7 @@ CODECS = ["NONE", "SNAPPY", "GZIP", "ZSTD", "LZ4"]  # the last is LZ4_RAW in the
 ENCODINGS = [None, "PLAIN", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"]  # None: a dictionary
 NULLS = ["required", "none", "some", "runs", "all"]
 DAMAGED_FILES = 3000
+SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "formats" / "samples"
 
 
 def make_texts(rng, count):
@@ -144,7 +145,9 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        paths = write_matrix(folder)
+        samples = sorted(SAMPLES.glob("accepted/*.parquet"))
+        assert len(samples) == 4
+        paths = write_matrix(folder) + samples
         for path, found in zip(paths, probe(arguments.bin, paths)):
             assert found == describe(path), (path, found, describe(path))
         print(f"{len(paths)} files of pyarrow read alike")
