@@ -172,11 +172,7 @@ void Merger::merge_in_word(std::uint32_t word, Pair pair, std::uint16_t id,
 }  // namespace
 
 void PretokenCounts::add(std::string_view text) {
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = find_pretoken_end(text, begin);
-    count(text.substr(begin, end - begin));
-    begin = end;
-  }
+  for_each_pretoken(text, [this](std::string_view pretoken) { count(pretoken); });
 }
 
 void PretokenCounts::count(std::string_view pretoken) {

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 #include "formats/utf8.h"
+#include "libcore/text/ascii_scan.h"
+#include "libcore/text/contraction.h"
 #include "libcore/text/unicode_classes.h"
 
 namespace gpt2::text {
@@ -84,15 +87,12 @@ std::size_t find_run_end(std::string_view text, std::size_t position, CharacterC
   return position;
 }
 
-/// Bytes of the contraction ('s 't 'm 'd 're 've 'll) at the apostrophe at `begin`; 0 if there is
-/// none.
-std::size_t count_contraction_bytes(std::string_view text, std::size_t begin) {
-  const char first = begin + 1 < text.size() ? text[begin + 1] : '\0';
-  if (first == 's' || first == 't' || first == 'm' || first == 'd') return 2;
-  const char second = begin + 2 < text.size() ? text[begin + 2] : '\0';
-  if (((first == 'r' || first == 'v') && second == 'e') || (first == 'l' && second == 'l'))
-    return 3;
-  return 0;
+/// Are the next bytes plain ASCII, so that looking at a block of them is worth its while?
+bool is_ascii_ahead(std::string_view text, std::size_t begin) {
+  std::uint64_t bytes = 0;
+  if (begin + sizeof bytes > text.size()) return false;
+  std::memcpy(&bytes, text.data() + begin, sizeof bytes);
+  return (bytes & UINT64_C(0x8080808080808080)) == 0;
 }
 
 }  // namespace
@@ -115,6 +115,22 @@ std::size_t find_pretoken_end(std::string_view text, std::size_t begin) {
   const std::size_t end = find_run_end(text, position, CharacterClass::kSpace);
   if (end == text.size() || end == position) return end;  // at the end of the text, or alone
   return end - character_before(text, end).bytes;         // the last one stays with what follows
+}
+
+std::size_t find_pretoken_ends(std::string_view text, std::size_t begin,
+                               std::span<std::size_t> ends) {
+  std::size_t count = 0;
+  while (begin < text.size() && (count == 0 || count + kAsciiBlockBytes <= ends.size())) {
+    const std::size_t in_ascii =
+        is_ascii_ahead(text, begin) ? find_ascii_ends(text, begin, ends.subspan(count)) : 0;
+    if (in_ascii == 0) {
+      ends[count++] = find_pretoken_end(text, begin);
+    } else {
+      count += in_ascii;
+    }
+    begin = ends[count - 1];
+  }
+  return count;
 }
 
 std::size_t find_safe_cut(std::string_view text) {

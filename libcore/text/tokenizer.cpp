@@ -342,36 +342,36 @@ Encoder::~Encoder() = default;
 void Encoder::encode(std::string_view text, std::vector<std::uint16_t>& ids) {
   // A stretch of pre-tokens at a time: found first, so that their cache lines come while others are
   // looked up.
-  struct Found {
-    std::size_t begin, bytes;
+  struct Place {
     PretokenCache::Key key;
     PretokenCache::Line* line;  // nullptr: too long for the cache
   };
-  std::array<Found, 64> stretch;
+  std::array<std::size_t, 2 * kPretokenStretch> ends;
+  std::array<Place, ends.size()> places;
   std::size_t id_count = ids.size();
   for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t stretch_begin = begin;
-    std::size_t found_count = 0;
-    while (found_count < stretch.size() && begin < text.size()) {
-      Found& found = stretch[found_count++];
-      found.begin = begin;
-      begin = find_pretoken_end(text, begin);
-      found.bytes = begin - found.begin;
-      found.line = nullptr;
-      if (found.bytes <= PretokenCache::kMaxBytes) {
-        found.key = PretokenCache::make_key(text, found.begin, found.bytes);
-        found.line = &cache_->line_of(found.key);
-        __builtin_prefetch(found.line);
+    const std::size_t found_count = find_pretoken_ends(text, begin, ends);
+    std::size_t place_begin = begin;
+    for (std::size_t index = 0; index < found_count; ++index) {
+      Place& place = places[index];
+      const std::size_t bytes = ends[index] - place_begin;
+      place.line = nullptr;
+      if (bytes <= PretokenCache::kMaxBytes) {
+        place.key = PretokenCache::make_key(text, place_begin, bytes);
+        place.line = &cache_->line_of(place.key);
+        __builtin_prefetch(place.line);
       }
+      place_begin = ends[index];
     }
     // At most one id a byte; a copy of a cache entry may write kMaxIds where fewer count.
-    ids.resize(id_count + (begin - stretch_begin) + PretokenCache::kMaxIds);
+    ids.resize(id_count + (place_begin - begin) + PretokenCache::kMaxIds);
     for (std::size_t index = 0; index < found_count; ++index) {
-      const Found& found = stretch[index];
-      const auto pretoken = text.substr(found.begin, found.bytes);
+      const auto pretoken = text.substr(begin, ends[index] - begin);
+      const Place& place = places[index];
       std::uint16_t* const out = ids.data() + id_count;
-      id_count += found.line == nullptr ? cache_->encode(pretoken, out)
-                                        : cache_->encode(pretoken, found.key, *found.line, out);
+      id_count += place.line == nullptr ? cache_->encode(pretoken, out)
+                                        : cache_->encode(pretoken, place.key, *place.line, out);
+      begin = ends[index];
     }
   }
   ids.resize(id_count);
@@ -394,14 +394,11 @@ Tokenizer Tokenizer::load(const std::filesystem::path& directory) {
 }
 
 void Tokenizer::encode(std::string_view text, std::vector<std::uint16_t>& ids) const {
-  std::size_t id_count = ids.size();
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = find_pretoken_end(text, begin);
-    ids.resize(id_count + (end - begin));
-    id_count += table_->encode(text.substr(begin, end - begin), ids.data() + id_count);
-    begin = end;
-  }
-  ids.resize(id_count);
+  for_each_pretoken(text, [&](std::string_view pretoken) {
+    const std::size_t id_count = ids.size();
+    ids.resize(id_count + pretoken.size());
+    ids.resize(id_count + table_->encode(pretoken, ids.data() + id_count));
+  });
 }
 
 std::vector<std::uint16_t> Tokenizer::encode(std::string_view text) const {

@@ -2,7 +2,10 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "libcore/text/pretokenizer.h"
 
+#include <hwy/targets.h>
+
 #include <boost/test/unit_test.hpp>
+#include <cstdint>
 #include <random>
 #include <set>
 #include <string>
@@ -137,6 +140,30 @@ BOOST_AUTO_TEST_CASE(gives_what_the_pattern_gives_on_random_texts) {
     }
     BOOST_REQUIRE_MESSAGE(cut(bytes) == expected, "round " << round << ": " << bytes);
   }
+}
+
+BOOST_AUTO_TEST_CASE(many_at_a_time_are_the_same_in_every_instruction_set) {
+  // Long texts, mostly of ASCII, so that blocks begin and end at every kind of place.
+  Pieces characters = {"s", "t", "r", "e",  "v",  "m", "l", "d", "S", "x", "0",    "7",
+                       " ", " ", " ", "\n", "\t", "'", "'", ".", "-", "{", "\x7F", "\x08"};
+  const Pieces ascii = characters;
+  characters.insert(characters.end(), ascii.begin(), ascii.end());
+  characters.insert(characters.end(),
+                    {"word", "   ", "'ll", std::string(40, 'y'), std::string(70, '=')});
+  Pieces mixed = characters;
+  mixed.insert(mixed.end(), {"\u00E9", "\u3000", "\u0663", "\u0301", "\xFF"});
+  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(target);
+    std::mt19937 random(10);
+    for (int round = 0; round < 2000; ++round) {
+      const std::string text =
+          test::random_text(random, round % 2 == 0 ? characters : mixed, 1 + random() % 150);
+      Pieces found;
+      for_each_pretoken(text, [&](std::string_view pretoken) { found.emplace_back(pretoken); });
+      BOOST_REQUIRE_MESSAGE(found == cut(text), "round " << round << ": " << text);
+    }
+  }
+  hwy::SetSupportedTargetsForTest(0);
 }
 
 BOOST_AUTO_TEST_CASE(safe_cut_is_a_boundary_whatever_follows) {
