@@ -3,14 +3,16 @@
 #include "tools/cli/config_file.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <sstream>
 
 #include "formats/errors.h"
-#include "formats/utf8.h"
+#include "tools/cli/option_value.h"
 
 namespace gpt2::cli {
 namespace {
@@ -35,6 +37,45 @@ std::string load_text(const std::filesystem::path& path) {
   return text;
 }
 
+/// Reads a document for nothing but its end.
+class PassOver : public YAML::EventHandler {
+  using Mark = YAML::Mark;
+  using Text = std::string;
+  using Anchor = YAML::anchor_t;
+  using Style = YAML::EmitterStyle::value;
+  void OnDocumentStart(const Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const Mark&, Anchor) override {}
+  void OnAlias(const Mark&, Anchor) override {}
+  void OnScalar(const Mark&, const Text&, Anchor, const Text&) override {}
+  void OnSequenceStart(const Mark&, const Text&, Anchor, Style) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const Mark&, const Text&, Anchor, Style) override {}
+  void OnMapEnd() override {}
+};
+
+/// The text as its only document; null if it is empty.
+YAML::Node parse_document(const std::string& text, const std::string& path) {
+  if (const auto bad = find_forbidden_in_yaml(text); bad < text.size()) {
+    throw formats::InputError(
+        fmt::format("{}:{}: not YAML: holds a control character or what is not UTF-8", path,
+                    1 + std::ranges::count(std::string_view(text).substr(0, bad), '\n')));
+  }
+  try {
+    // YAML::LoadAll finds empty documents without end in a text like ",".
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    PassOver pass_over;
+    if (parser.HandleNextDocument(pass_over) && parser.HandleNextDocument(pass_over)) {
+      throw UsageError(fmt::format("{}: holds more than one YAML document; give one", path));
+    }
+    return YAML::Load(text);
+  } catch (const YAML::Exception& error) {
+    throw formats::InputError(
+        fmt::format("{}:{}: not YAML: {}", path, error.mark.line + 1, error.msg));
+  }
+}
+
 std::vector<std::string> words_of_value(const YAML::Node& value, const std::string& where) {
   const auto scalar = [&](const YAML::Node& node) {
     if (node.IsMap() || node.IsSequence()) {
@@ -55,28 +96,10 @@ std::vector<std::string> words_of_value(const YAML::Node& value, const std::stri
 }  // namespace
 
 std::vector<ConfigEntry> load_config_file(const std::filesystem::path& path) {
-  const std::string text = load_text(path);
-  // yaml-cpp would read another character in place of a broken one: another file's name, perhaps.
-  if (const auto good = formats::utf8_prefix_length(text); good < text.size()) {
-    const auto line = 1 + std::ranges::count(std::string_view(text).substr(0, good), '\n');
-    throw formats::InputError(
-        fmt::format("{}:{}: is not UTF-8, as YAML must be", path.string(), line));
-  }
-  std::vector<YAML::Node> documents;
-  try {
-    documents = YAML::LoadAll(text);
-  } catch (const YAML::Exception& error) {
-    throw formats::InputError(
-        fmt::format("{}:{}: not YAML: {}", path.string(), error.mark.line + 1, error.msg));
-  }
-  if (documents.size() > 1) {
-    throw UsageError(
-        fmt::format("{}: holds {} YAML documents; give one", path.string(), documents.size()));
-  }
+  const YAML::Node root = parse_document(load_text(path), path.string());
   std::vector<ConfigEntry> entries;
   std::map<std::string, int> line_of;
-  if (documents.empty() || documents.front().IsNull()) return entries;
-  const YAML::Node& root = documents.front();
+  if (root.IsNull()) return entries;
   if (!root.IsMap()) {
     throw UsageError(fmt::format("{}: is not a map of option names to values", path.string()));
   }

@@ -116,10 +116,8 @@ void parse(const std::string& word, bool& target) {
   target = yes;
 }
 
-bool is_utf8(std::string_view text) { return formats::utf8_prefix_length(text) == text.size(); }
-
 void check_is_utf8(const std::string& word) {
-  if (is_utf8(word)) return;
+  if (formats::utf8_prefix_length(word) == word.size()) return;
   throw UsageError(
       fmt::format("the word {} is not UTF-8, as YAML must be", formats::json_quote(word)));
 }
@@ -176,10 +174,21 @@ std::string yaml_of(const OptionTarget& target) {
 std::vector<std::string> words_of(const OptionTarget& target, const std::string& text) {
   if (!std::holds_alternative<std::vector<std::string>*>(target)) return {text};
   try {
-    if (is_utf8(text)) return YAML::Load(text).as<std::vector<std::string>>();
+    if (find_forbidden_in_yaml(text) == text.size()) {
+      return YAML::Load(text).as<std::vector<std::string>>();
+    }
   } catch (const YAML::Exception&) {
   }
   throw UsageError(fmt::format("'{}' is not a YAML list of words", text));
+}
+
+std::size_t find_forbidden_in_yaml(std::string_view text) {
+  const auto control = std::ranges::find_if(text, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7F;
+  });
+  return std::min(static_cast<std::size_t>(control - text.begin()),
+                  formats::utf8_prefix_length(text));
 }
 
 bool is_empty(const OptionTarget& target) {

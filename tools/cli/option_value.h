@@ -27,6 +27,10 @@ std::string yaml_of(const OptionTarget& target);
 /// Throws: UsageError when a list's text is not a YAML list of words.
 std::vector<std::string> words_of(const OptionTarget& target, const std::string& text);
 
+/// Place of the first byte that YAML forbids and yaml-cpp would change or end at: no UTF-8, or a
+/// control character; text.size() if there is none.
+std::size_t find_forbidden_in_yaml(std::string_view text);
+
 /// Is the target an empty string or list: a default that --help need not show?
 bool is_empty(const OptionTarget& target);
 
