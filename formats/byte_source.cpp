@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,24 +22,20 @@ std::string name_in_errors(std::string_view path) {
   return std::string(is_standard_input(path) ? "standard input" : path);
 }
 
-StoredBytes::StoredBytes(std::string_view path)
-    : name_(name_in_errors(path)),
-      descriptor_(is_standard_input(path) ? STDIN_FILENO
-                                          : ::open(name_.c_str(), O_RDONLY | O_CLOEXEC)),
-      buffer_(kWindowBytes) {
-  if (descriptor_ < 0) throw InputError(fmt::format("{}: {}", name_, std::strerror(errno)));
-}
-
-StoredBytes::StoredBytes(StoredBytes&& other) noexcept
-    : name_(std::move(other.name_)),
-      descriptor_(std::exchange(other.descriptor_, STDIN_FILENO)),
-      buffer_(std::move(other.buffer_)),
-      begin_(other.begin_),
-      end_(other.end_),
-      offset_(other.offset_) {}
-
-StoredBytes::~StoredBytes() {
-  if (descriptor_ != STDIN_FILENO) ::close(descriptor_);
+StoredBytes::StoredBytes(std::string_view path) : name_(name_in_errors(path)) {
+  // A copy of standard input's descriptor: the original is not ours to close.
+  descriptor_ = FileDescriptor(is_standard_input(path)
+                                   ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+                                   : ::open(name_.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!descriptor_.is_open() || ::fstat(descriptor_.number(), &status) != 0) {
+    throw InputError(fmt::format("{}: {}", name_, std::strerror(errno)));
+  }
+  if (S_ISDIR(status.st_mode)) {
+    throw InputError(fmt::format("{}: is a directory; name the files in it", name_));
+  }
+  is_regular_file_ = S_ISREG(status.st_mode);
+  buffer_.resize(kWindowBytes);
 }
 
 std::span<const std::uint8_t> StoredBytes::window(std::size_t wanted) {
@@ -75,13 +72,9 @@ std::size_t StoredBytes::read(std::span<std::uint8_t> out) {
 
 std::size_t StoredBytes::read_descriptor(std::span<std::uint8_t> out) const {
   for (;;) {
-    const ssize_t got = ::read(descriptor_, out.data(), out.size());
+    const ssize_t got = ::read(descriptor_.number(), out.data(), out.size());
     if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno == EINTR) continue;
-    if (errno == EISDIR) {
-      throw InputError(fmt::format("{}: is a directory; name the files in it", name_));
-    }
-    throw_io_error(name_, "reading");
+    if (errno != EINTR) throw_io_error(name_, "reading");
   }
 }
 

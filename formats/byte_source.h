@@ -9,7 +9,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "formats/file_descriptor.h"
 
 namespace gpt2::formats {
 
@@ -31,18 +34,15 @@ bool is_standard_input(std::string_view path);
 std::string name_in_errors(std::string_view path);
 
 /// A file, pipe or standard input as stored, through a window that begins at the first byte not
-/// consumed. Owns: the file descriptor, unless it is standard input's.
+/// consumed. Owns: a file descriptor. Move-only.
 class StoredBytes {
  public:
-  /// Throws: InputError if `path` cannot be opened.
+  /// Throws: InputError if `path` cannot be opened or is a directory.
   explicit StoredBytes(std::string_view path);
-  StoredBytes(StoredBytes&& other) noexcept;
-  StoredBytes& operator=(StoredBytes&&) = delete;
-  ~StoredBytes();
 
   const std::string& name() const { return name_; }
   /// The window, lengthened to `wanted` bytes (at most kWindowBytes) if the file has them; it is
-  /// empty only at the end. Throws: InputError for a directory; IoError.
+  /// empty only at the end. Throws: IoError.
   std::span<const std::uint8_t> window(std::size_t wanted = 1);
   /// Takes bytes off the front of the window.
   void consume(std::size_t bytes);
@@ -51,12 +51,17 @@ class StoredBytes {
   /// Bytes consumed so far: where in the file the window begins.
   std::uint64_t offset() const { return offset_; }
 
+  bool is_regular_file() const { return is_regular_file_; }
+  /// Gives the descriptor away.
+  FileDescriptor descriptor() && { return std::move(descriptor_); }
+
   static constexpr std::size_t kWindowBytes = std::size_t{256} << 10;
 
  private:
   std::size_t read_descriptor(std::span<std::uint8_t> out) const;
   std::string name_;
-  int descriptor_;
+  FileDescriptor descriptor_;
+  bool is_regular_file_ = false;
   std::vector<std::uint8_t> buffer_;
   std::size_t begin_ = 0, end_ = 0;
   std::uint64_t offset_ = 0;

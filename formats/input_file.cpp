@@ -9,31 +9,70 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
+#include "formats/byte_source.h"
 #include "formats/crc32c.h"
 #include "formats/errors.h"
 
 namespace gpt2::formats {
 
-InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
-  // O_NONBLOCK: a named pipe is refused below instead of waiting for its writer.
-  do {
-    descriptor_ = FileDescriptor(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  } while (!descriptor_.is_open() && errno == EINTR);
-  if (!descriptor_.is_open()) {
+namespace {
+
+FileDescriptor open_for_reading(const std::filesystem::path& path) {
+  for (;;) {
+    // O_NONBLOCK: a named pipe is refused below instead of waiting for its writer.
+    FileDescriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (descriptor.is_open()) return descriptor;
     if (errno == ENOENT || errno == ENOTDIR) {
-      throw InputError(fmt::format("{}: no such file", path_.string()));
+      throw InputError(fmt::format("{}: no such file", path.string()));
     }
-    throw_io_error(path_.string(), "open");
+    if (errno != EINTR) throw_io_error(path.string(), "open");
   }
+}
+
+/// A file that goes away with its descriptor.
+FileDescriptor open_unnamed_file() {
+  auto name = (std::filesystem::temp_directory_path() / "gpt2-tools-XXXXXX").string();
+  FileDescriptor file(::mkostemp(name.data(), O_CLOEXEC));
+  if (!file.is_open()) throw_io_error(name, "making a temporary file");
+  ::unlink(name.c_str());
+  return file;
+}
+
+void write_all(const FileDescriptor& file, std::span<const std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(file.number(), bytes.data(), bytes.size());
+    if (put < 0 && errno != EINTR) throw_io_error("standard input", "copying to a temporary file");
+    if (put > 0) bytes = bytes.subspan(static_cast<std::size_t>(put));
+  }
+}
+
+}  // namespace
+
+InputFile::InputFile(std::filesystem::path path) : InputFile(path, open_for_reading(path)) {}
+
+InputFile::InputFile(std::filesystem::path path, FileDescriptor descriptor)
+    : path_(std::move(path)), descriptor_(std::move(descriptor)) {
   struct stat status {};
   if (::fstat(descriptor_.number(), &status) != 0) throw_io_error(path_.string(), "stat");
   if (!S_ISREG(status.st_mode)) {
     throw InputError(fmt::format("{}: is not a regular file", path_.string()));
   }
   bytes_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+InputFile InputFile::standard_input() {
+  StoredBytes input("-");
+  if (input.is_regular_file()) return {input.name(), std::move(input).descriptor()};
+  FileDescriptor copy = open_unnamed_file();
+  for (auto bytes = input.window(); !bytes.empty(); bytes = input.window()) {
+    write_all(copy, bytes);
+    input.consume(bytes.size());
+  }
+  return {input.name(), std::move(copy)};
 }
 
 void InputFile::read(std::uint64_t offset, std::span<std::uint8_t> out) const {

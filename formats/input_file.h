@@ -18,6 +18,9 @@ class InputFile {
  public:
   /// Throws: InputError if `path` is missing or no regular file; IoError.
   explicit InputFile(std::filesystem::path path);
+  /// Standard input; what comes through a pipe is copied to a temporary file without a name first,
+  /// since it cannot be read by position. Throws: IoError.
+  static InputFile standard_input();
 
   const std::filesystem::path& path() const { return path_; }
   /// Bytes that the file had when it was opened.
@@ -26,6 +29,7 @@ class InputFile {
   void read(std::uint64_t offset, std::span<std::uint8_t> out) const;
 
  private:
+  InputFile(std::filesystem::path path, FileDescriptor descriptor);
   std::filesystem::path path_;
   FileDescriptor descriptor_;
   std::uint64_t bytes_ = 0;

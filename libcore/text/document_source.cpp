@@ -2,13 +2,13 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "libcore/text/document_source.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <simdjson.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -17,7 +17,11 @@
 #include <string_view>
 #include <utility>
 
+#include "formats/byte_source.h"
+#include "formats/decompression.h"
 #include "formats/errors.h"
+#include "formats/input_file.h"
+#include "formats/parquet.h"
 #include "libcore/text/pretokenizer.h"
 
 namespace gpt2::text {
@@ -29,22 +33,13 @@ namespace {
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 
-bool is_standard_input(const std::string& path) { return path == "-"; }
-std::string name_in_errors(const std::string& path) {
-  return is_standard_input(path) ? "standard input" : path;
-}
-
-/// Refuses by name what would give nonsense when read as text.
-void refuse_packed(const std::string& path) {
-  if (path.ends_with(".parquet")) {
-    throw InputError(fmt::format("{}: Parquet is not read; convert it to JSONL", path));
+/// What a file holds, by its name; it may be packed besides.
+std::string_view format_of(std::string_view path) {
+  for (const std::string_view packing : {".gz", ".zst"}) {
+    if (path.ends_with(packing)) path.remove_suffix(packing.size());
   }
-  for (const auto& [suffix, unpack] : {std::pair{".gz", "gzip -dc"}, {".zst", "zstd -dc"}}) {
-    if (!path.ends_with(suffix)) continue;
-    throw InputError(fmt::format(
-        "{0}: compressed files are not read; pipe it in: {1} {0} | gpt2-tokenize --format {2} ...",
-        path, unpack, path.ends_with(fmt::format(".jsonl{}", suffix)) ? "jsonl" : "text"));
-  }
+  if (path.ends_with(".jsonl")) return "jsonl";
+  return path.ends_with(".parquet") ? "parquet" : "text";
 }
 
 /// Makes every lone surrogate escape of a line of JSON "\uFFFD"; the length stays.
@@ -77,22 +72,13 @@ void repair_lone_surrogates(std::span<char> line) {
 
 }  // namespace
 
-/// A file or standard input, read into a window that begins at the first byte not consumed.
-/// Owns: the file descriptor, unless it is standard input.
+/// A file or standard input, unpacked, in a window that begins at the first byte not consumed.
 class DocumentSource::ByteWindow {
  public:
-  ByteWindow(const std::string& path, std::uint64_t& bytes_read)
-      : name_(name_in_errors(path)),
-        descriptor_(is_standard_input(path) ? STDIN_FILENO
-                                            : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
-        bytes_read_(bytes_read) {
-    if (descriptor_ < 0) throw InputError(fmt::format("{}: {}", name_, std::strerror(errno)));
-  }
-  ByteWindow(const ByteWindow&) = delete;
-  ByteWindow& operator=(const ByteWindow&) = delete;
-  ~ByteWindow() {
-    if (descriptor_ != STDIN_FILENO) ::close(descriptor_);
-  }
+  ByteWindow(const std::string& path, std::uint64_t& stored_bytes_read)
+      : name_(formats::name_in_errors(path)),
+        source_(formats::open_byte_source(path)),
+        stored_bytes_read_(stored_bytes_read) {}
 
   const std::string& name() const { return name_; }
   std::span<char> window() { return std::span(buffer_).subspan(begin_); }
@@ -106,25 +92,18 @@ class DocumentSource::ByteWindow {
     const std::size_t kept = buffer_.size();
     buffer_.reserve(kept + kReadBytes + simdjson::SIMDJSON_PADDING);
     buffer_.resize(kept + kReadBytes);
-    std::size_t filled = kept;
-    while (filled < buffer_.size() && !at_end_) {
-      const ssize_t got = ::read(descriptor_, buffer_.data() + filled, buffer_.size() - filled);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && errno == EISDIR) {
-        throw InputError(fmt::format("{}: is a directory; name the files in it", name_));
-      }
-      if (got < 0) formats::throw_io_error(name_, "reading");
-      at_end_ = got == 0;
-      filled += static_cast<std::size_t>(got);
-    }
-    buffer_.resize(filled);
-    bytes_read_ += filled - kept;
+    const std::uint64_t stored_before = source_->stored_bytes_read();
+    const std::size_t got =
+        source_->read({reinterpret_cast<std::uint8_t*>(buffer_.data()) + kept, kReadBytes});
+    at_end_ = got < kReadBytes;
+    buffer_.resize(kept + got);
+    stored_bytes_read_ += source_->stored_bytes_read() - stored_before;
   }
 
  private:
   std::string name_;
-  int descriptor_;
-  std::uint64_t& bytes_read_;
+  std::unique_ptr<formats::ByteSource> source_;
+  std::uint64_t& stored_bytes_read_;
   std::string buffer_;
   std::size_t begin_ = 0;
   bool at_end_ = false;
@@ -261,20 +240,46 @@ class DocumentSource::JsonlReader : public Reader {
   std::uint64_t line_number_ = 0;
 };
 
+class DocumentSource::ParquetReader : public Reader {
+ public:
+  ParquetReader(const std::string& path, DocumentSource& source)
+      : file_(formats::is_standard_input(path) ? formats::InputFile::standard_input()
+                                               : formats::InputFile(path),
+              source.input_.text_field),
+        source_(source) {}
+
+  bool next(TextPiece& piece) override {
+    const std::uint64_t nulls_before = file_.null_count();
+    const std::uint64_t stored_before = file_.stored_bytes_read();
+    std::string_view text;
+    const bool found = file_.next(text);
+    source_.null_text_count_ += file_.null_count() - nulls_before;
+    source_.bytes_read_ += file_.stored_bytes_read() - stored_before;
+    if (!found) return false;
+    piece.text.assign(text);
+    piece.begins_document = true;
+    return true;
+  }
+
+ private:
+  formats::ParquetTextReader file_;
+  DocumentSource& source_;
+};
+
 DocumentSource::DocumentSource(DocumentInput input) : input_(std::move(input)) {
-  if (input_.format != "auto" && input_.format != "text" && input_.format != "jsonl") {
+  constexpr std::array<std::string_view, 4> kFormats{"auto", "text", "jsonl", "parquet"};
+  if (std::ranges::find(kFormats, input_.format) == kFormats.end()) {
     throw formats::UsageError(
-        fmt::format("format {} is not known; text and jsonl are", input_.format));
+        fmt::format("format {} is not known; text, jsonl and parquet are", input_.format));
   }
   if (input_.files.empty()) input_.files.emplace_back("-");
   bool all_sizes_known = true;
   for (const std::string& path : input_.files) {
-    if (input_.format == "auto") refuse_packed(path);
     struct stat status {};
-    const int failed =
-        is_standard_input(path) ? ::fstat(STDIN_FILENO, &status) : ::stat(path.c_str(), &status);
+    const int failed = formats::is_standard_input(path) ? ::fstat(STDIN_FILENO, &status)
+                                                        : ::stat(path.c_str(), &status);
     if (failed != 0) {
-      throw InputError(fmt::format("{}: {}", name_in_errors(path), std::strerror(errno)));
+      throw InputError(fmt::format("{}: {}", formats::name_in_errors(path), std::strerror(errno)));
     }
     all_sizes_known = all_sizes_known && S_ISREG(status.st_mode);
     total_bytes_ += static_cast<std::uint64_t>(status.st_size);
@@ -285,9 +290,9 @@ DocumentSource::DocumentSource(DocumentInput input) : input_(std::move(input)) {
 DocumentSource::~DocumentSource() = default;
 
 std::unique_ptr<DocumentSource::Reader> DocumentSource::open_reader(const std::string& path) {
-  const bool jsonl =
-      input_.format == "jsonl" || (input_.format == "auto" && path.ends_with(".jsonl"));
-  if (jsonl) return std::make_unique<JsonlReader>(path, *this);
+  const std::string_view format = input_.format == "auto" ? format_of(path) : input_.format;
+  if (format == "jsonl") return std::make_unique<JsonlReader>(path, *this);
+  if (format == "parquet") return std::make_unique<ParquetReader>(path, *this);
   return std::make_unique<TextReader>(path, *this);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Documents out of files: plain text and JSONL. Memory is bounded by the longest line of JSONL or
-// the longest pre-token of text, not by the input.
+// Documents out of files: plain text and JSONL, packed by gzip or zstd or not, and Parquet. Memory
+// is bounded by the longest line of JSONL, the longest pre-token of text or the largest page of
+// Parquet, not by the input.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@ namespace gpt2::text {
 
 struct DocumentInput {
   std::vector<std::string> files;   // "-" is standard input; none: standard input alone
-  std::string format = "auto";      // auto (.jsonl by name, all else text), text, jsonl
-  std::string text_field = "text";  // of a line of JSONL
+  std::string format = "auto";      // text, jsonl, parquet; auto: by name, else text
+  std::string text_field = "text";  // of a line of JSONL; the column of Parquet
   std::string separator;            // divides text into documents; empty: a file is one document
 };
 
@@ -24,9 +25,9 @@ struct TextPiece {
   bool begins_document = true;
 };
 
-/// Reads the documents of all files in order. In JSONL, blank lines and null texts are passed over,
-/// a byte-order mark at the start is skipped, and a lone surrogate escape becomes U+FFFD. Text is
-/// never changed.
+/// Reads the documents of all files in order. Null texts are passed over. In JSONL, so are blank
+/// lines, a byte-order mark at the start is skipped, and a lone surrogate escape becomes U+FFFD.
+/// Text is never changed.
 class DocumentSource {
  public:
   /// Throws: UsageError for an unknown format; InputError for a file that is not there or a kind
@@ -38,8 +39,9 @@ class DocumentSource {
 
   std::uint64_t document_count() const { return document_count_; }
   std::uint64_t null_text_count() const { return null_text_count_; }
+  /// Bytes of the files as they are stored, packed ones too.
   std::uint64_t bytes_read() const { return bytes_read_; }
-  /// Bytes of all files; 0 when one of them is a pipe.
+  /// Of all files; 0 when one of them is a pipe.
   std::uint64_t total_bytes() const { return total_bytes_; }
 
  private:
@@ -47,6 +49,7 @@ class DocumentSource {
   class Reader;
   class TextReader;
   class JsonlReader;
+  class ParquetReader;
   std::unique_ptr<Reader> open_reader(const std::string& path);
   DocumentInput input_;
   std::size_t next_file_ = 0;

@@ -21,7 +21,7 @@ failed=0
 for format in "$@"; do
   mkdir "$scratch/corpus"
   mapfile -t options <"$seeds/$format.options"
-  options+=(-seed=1 -runs="$runs" -timeout=10 -malloc_limit_mb=64 -rss_limit_mb=1024
+  options=(-seed=1 -runs="$runs" -timeout=10 -malloc_limit_mb=64 -rss_limit_mb=1024 "${options[@]}"
     -seed_inputs="$(paste -sd, "$seeds/$format.seeds")" -artifact_prefix="$build/findings/$format-")
   if "$build/bin/fuzz_$format" "${options[@]}" "$scratch/corpus" 2>"$scratch/log"; then
     sed -nE "s/^#([0-9]+)\s+DONE\s+cov: ([0-9]+) ft: ([0-9]+) corp: ([0-9]+).*/\1 \2 \3 \4/p" "$scratch/log" |

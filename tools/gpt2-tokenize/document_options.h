@@ -9,7 +9,7 @@
 namespace gpt2::tokenize {
 
 void add_document_options(cli::Command& command, text::DocumentInput& input);
-/// Says how many lines had null for a text, if any had.
+/// Says how many documents had null for a text, if any had.
 void notice_null_texts(const text::DocumentSource& source);
 
 }  // namespace gpt2::tokenize

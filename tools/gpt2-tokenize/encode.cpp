@@ -33,7 +33,7 @@ void print_json(const text::EncodeSummary& summary, const text::DocumentSource& 
 EncodeCommand::EncodeCommand(cli::Tool& tool) {
   cli::Command& command = tool.command(
       "encode", "Turn documents into a token stream.", [this] { run(); }, true);
-  command.reads("text and JSONL files, or standard input");
+  command.reads("text, JSONL and Parquet files, or standard input");
   command.writes("a token stream on stdout (formats/token_stream.md)");
   command.option("--vocab DIR", vocab_, "folder with vocab.json and merges.txt, or tokenizer.json");
   command.required();

@@ -38,7 +38,7 @@ void make_directory(const std::string& path) {
 TrainCommand::TrainCommand(cli::Tool& tool) {
   cli::Command& command =
       tool.command("train", "Train a vocabulary on documents.", [this] { run(); });
-  command.reads("text and JSONL files, or standard input");
+  command.reads("text, JSONL and Parquet files, or standard input");
   command.writes("vocab.json, merges.txt, tokenizer.json and tokenizer_config.json in --out");
   command.option("--vocab-size N", training_.vocab_size,
                  "entries: 256 bytes, merges and <|endoftext|>");

@@ -15,14 +15,18 @@ gpt2-tokenize train --vocab-size 257 --out vocab a.txt
 printf '{"text": "x"}\n{"txt": "x"}\n' >field.jsonl
 printf '{"text": "x"}\n\n{"text": "x"\n' >broken.jsonl
 printf '{"text": "\xff"}\n' >bytes.jsonl
-gzip -c a.txt >a.txt.gz
+gzip -c a.txt | head -c 20 >cut.txt.gz
+cp a.txt plain.gz
+cp a.txt a.parquet
 mkdir folder
 refused 'missing.txt: No such file or directory' a.txt missing.txt
 refused 'field.jsonl:2: has no field "text"' field.jsonl
 refused 'broken.jsonl:3: is not valid JSON' broken.jsonl
 refused 'bytes.jsonl:1: is not valid JSON' bytes.jsonl
 refused 'standard input:1: is not valid JSON' --format jsonl - <a.txt
-refused 'a.txt.gz: compressed files are not read; pipe it in: gzip -dc a.txt.gz | ' a.txt.gz
-refused 'a.parquet: Parquet is not read' a.parquet
+refused 'cut.txt.gz: byte 20, gzip member: the file ends before it does' cut.txt.gz
+refused 'plain.gz: byte 0, packing: is not gzip, which the name promises' plain.gz
+refused 'a.parquet: byte 0, size: is 5 bytes, a Parquet file has at least 12' a.parquet
+refused 'standard input: byte 0, magic: is not PAR1' --format parquet - < <(cat broken.jsonl)
 refused 'folder: is a directory' folder
 refused 'no-vocabulary' --vocab no-vocabulary a.txt

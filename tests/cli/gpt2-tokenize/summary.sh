@@ -6,7 +6,7 @@ printf '{"text": "abc"}\n{"text": null}\n' >b.jsonl
 gpt2-tokenize train --vocab-size 257 --out vocab a.txt
 gpt2-tokenize -v --vocab vocab a.txt b.jsonl 2>words >stream
 grep -q '^gpt2-tokenize: 2 documents, 7 tokens, 5 bytes of text, [0-9.]* MB/s$' words
-grep -q '^gpt2-tokenize: passed over 1 line whose text is null$' words
+grep -q '^gpt2-tokenize: passed over 1 document whose text is null$' words
 gpt2-tokenize -q --vocab vocab b.jsonl >stream
 gpt2-tokenize -q --json --vocab vocab a.txt b.jsonl 2>words >stream
 grep -qE '^\{"document_count": 2, "null_text_count": 1, "token_count": 7, "byte_count": 5, "seconds": [0-9.e-]+\}$' words

@@ -207,9 +207,7 @@ BOOST_AUTO_TEST_CASE(files_are_read_in_the_order_given) {
 
 BOOST_AUTO_TEST_CASE(files_that_cannot_be_read_are_refused_before_any_is_read) {
   const std::string good = files.write("a.txt", "a");
-  for (const std::string bad : {"missing.txt", "a.jsonl.gz", "a.txt.zst", "a.parquet"}) {
-    BOOST_CHECK_THROW(DocumentSource({.files = {good, bad}}), formats::InputError);
-  }
+  BOOST_CHECK_THROW(DocumentSource({.files = {good, "missing.txt"}}), formats::InputError);
   DocumentSource folder({.files = {files.path().string()}});
   TextPiece piece;
   BOOST_CHECK_THROW(folder.next(piece), formats::InputError);
