@@ -93,6 +93,10 @@ void RunFolder::remove_leftovers(const fs::path& directory) const {
 
 fs::path RunFolder::checkpoint_path(std::string_view name) const { return checkpoints_ / name; }
 
+bool RunFolder::owns(const fs::path& checkpoint) const {
+  return fs::equivalent(checkpoint.parent_path(), checkpoints_);
+}
+
 bool RunFolder::has_checkpoints() const { return !model::list_checkpoints(path_).empty(); }
 
 bool RunFolder::holds_run() const {

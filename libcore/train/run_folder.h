@@ -47,6 +47,8 @@ class RunFolder {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoint_path(std::string_view name) const;
+  /// Is it one of this folder's checkpoints?
+  bool owns(const std::filesystem::path& checkpoint) const;
   /// Did a run begin here?
   bool holds_run() const;
   /// Is there any checkpoint, good or not?

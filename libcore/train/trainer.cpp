@@ -105,6 +105,7 @@ Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed
              parts_.config.keep_last) {}
 
 void Trainer::run() {
+  adopt_start();
   for (;;) {
     report_save(saves_.finished());
     stop_if_asked();
@@ -242,6 +243,15 @@ bool Trainer::save_is_due_by_time() const {
   const double limit = parts_.config.save_every_seconds;
   return limit > 0 && progress_.step > 0 &&
          seconds_since(last_save_) + last_step_seconds_ + last_save_seconds_ > limit;
+}
+
+/// A checkpoint of another run becomes one of this run too, which can then go on whatever ends it.
+void Trainer::adopt_start() {
+  if (saved_.empty() || parts_.folder.owns(saved_)) return;
+  const auto name = step_checkpoint_name(progress_.step);
+  begin_save({name}, /*rolling=*/true);
+  report_save(saves_.wait());
+  saved_ = parts_.folder.checkpoint_path(name);
 }
 
 void Trainer::save_when_due() {

@@ -66,8 +66,8 @@ struct TrainerParts {
 class Trainer {
  public:
   /// Goes on from `progress`, which model and optimizer have already. `resumed_from`: the
-  /// checkpoint of the folder that they came from, or empty. Cuts the logs back to that step.
-  /// Throws: InputError, IoError.
+  /// checkpoint they came from, or empty. Cuts the logs back to that step. Throws: InputError,
+  /// IoError.
   Trainer(TrainerParts parts, TrainingProgress progress, std::filesystem::path resumed_from);
 
   /// Trains to the end. Throws: StoppedError after a stop signal, with everything saved;
@@ -84,6 +84,7 @@ class Trainer {
   void log_profile();
 
   std::vector<std::string> checkpoints_due() const;
+  void adopt_start();
   bool save_is_due_by_time() const;
   void begin_save(std::vector<std::string> names, bool rolling);
   void report_save(const std::optional<FinishedSave>& save);

@@ -68,8 +68,7 @@ model::ModelDirectory named_checkpoint(const fs::path& directory,
 /// A run that goes back to an older checkpoint would leave newer ones of another course behind, and
 /// one that comes from another folder would mix with the run that is here.
 void refuse_mixed_runs(const RunFolder& folder, const model::ModelDirectory& chosen) {
-  const bool own = fs::equivalent(chosen.path.parent_path(), folder.checkpoint_path(""));
-  if (!own && folder.holds_run()) {
+  if (!folder.owns(chosen.path) && folder.has_checkpoints()) {
     throw formats::ExistsError(
         fmt::format("{}: holds a run that {} is no part of; give another --out",
                     folder.path().string(), chosen.path.string()));

@@ -320,6 +320,62 @@ BOOST_AUTO_TEST_CASE(older_checkpoint_goes_on_in_another_folder) {
   BOOST_TEST(!fs::exists(run("new")));
 }
 
+// Whatever ends it, a run that began from another one's checkpoint goes on by --resume latest, with
+// the settings that it was begun with.
+BOOST_AUTO_TEST_CASE(run_from_another_folder_can_go_on_at_once) {
+  auto settings = config("whole");
+  settings.save_every_steps = 5;
+  train(settings);
+  auto fork = resume("fork");
+  fork.resume = checkpoint("whole", "step_00000005").string();
+  fork.learning_rate = 2e-2;
+  fork.allow_change = {"learning-rate"};
+  Watcher watcher;
+  BOOST_CHECK_EXCEPTION(
+      train(fork, watcher, {"learning-rate"}, [&] { return watcher.begun ? SIGTERM : 0; }),
+      formats::StoppedError, says({"step 5", "fork", "--resume latest"}));
+  BOOST_TEST(fs::read_symlink(run("fork") / "checkpoints/latest") == "step_00000005");
+  BOOST_TEST(fs::equivalent(checkpoint("fork", "step_00000005") / "model.safetensors",
+                            checkpoint("whole", "step_00000005") / "model.safetensors"));
+  BOOST_TEST(train(resume("fork")).first_step == 5U);
+  fork.out = at("straight");
+  train(fork, {"learning-rate"});
+  BOOST_TEST((final_files("fork") == final_files("straight")));
+  BOOST_TEST((final_files("fork") != final_files("whole")));
+
+  // Killed before its first checkpoint, it holds nothing that the same command would mix with.
+  fs::remove_all(run("fork") / "checkpoints");
+  fork.out = at("fork");
+  BOOST_TEST(train(fork, {"learning-rate"}).first_step == 5U);
+  BOOST_TEST((final_files("fork") == final_files("straight")));
+}
+
+// A signal at a step that has a lasting checkpoint anyway makes it no less lasting.
+BOOST_AUTO_TEST_CASE(kept_checkpoint_stays_though_a_signal_made_it) {
+  auto settings = config("run");
+  settings.save_every_steps = 5;
+  settings.keep_last = 1;
+  train_until(settings, 5);
+  for (const std::uint64_t step : {6, 7, 8}) train_until(resume("run"), step);
+  BOOST_TEST(checkpoint_names("run") ==
+                 (std::vector<std::string>{"latest", "step_00000005", "step_00000008"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(checkpoint_made_of_an_older_one_says_what_is_known_now) {
+  train_until(config("run"), 12);  // after its last step, before the validation that is due there
+  const auto loss_in = [&](const std::string& name) {
+    return model::open_checkpoint(checkpoint("run", name)).manifest->validation_loss.value();
+  };
+  const double before = loss_in("step_00000012");  // of step 8
+  const auto watcher = train(resume("run"));
+  BOOST_TEST(watcher.records.front().kind == "val");
+  BOOST_TEST(loss_in("final") == watcher.records.front().numbers.at("loss"));
+  BOOST_TEST(loss_in("final") != before);
+  BOOST_TEST(fs::equivalent(checkpoint("run", "step_00000012") / "model.safetensors",
+                            checkpoint("run", "final") / "model.safetensors"));
+}
+
 BOOST_AUTO_TEST_CASE(other_data_or_settings_are_refused_unless_allowed) {
   train_until(config("run"), 5);
   auto settings = resume("run");
