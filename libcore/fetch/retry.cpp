@@ -61,7 +61,7 @@ Backoff::Backoff(const RetrySettings& settings, std::function<void(const std::st
     : settings_(settings), tell_(std::move(tell)), random_(std::random_device{}()) {}
 
 void Backoff::wait_after(const NetworkError& error) {
-  if (!error.may_retry()) throw error;
+  if (!error.may_retry() || settings_.tries == 1) throw error;
   if (++failures_ >= settings_.tries) {
     throw NetworkError(fmt::format("{}; {} tries in a row failed", error.what(), failures_),
                        /*may_retry=*/false);

@@ -44,24 +44,6 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// The answer of a server that does everything right: Range, If-Range, ETag.
-std::string right_answer(const Request& request, std::string_view file,
-                         const std::string& tag = "\"v1\"") {
-  const auto begin = request.range_begin();
-  const auto condition = request.header("if-range");
-  if (!begin || (!condition.empty() && condition != tag)) {
-    return response("200 OK", "ETag: " + tag + "\r\n", file);
-  }
-  if (*begin >= file.size()) {
-    return response("416 Range Not Satisfiable",
-                    fmt::format("Content-Range: bytes */{}\r\n", file.size()), "");
-  }
-  return response("206 Partial Content",
-                  fmt::format("ETag: {}\r\nContent-Range: bytes {}-{}/{}\r\n", tag, *begin,
-                              file.size() - 1, file.size()),
-                  file.substr(*begin));
-}
-
 /// Header and the first `bytes` of the body of an answer.
 std::string cut(const std::string& answer, std::size_t bytes) {
   return answer.substr(0, std::min(answer.find("\r\n\r\n") + 4 + bytes, answer.size()));

@@ -235,4 +235,20 @@ std::string response(std::string_view status, std::string_view headers, std::str
                      headers, body.size(), body);
 }
 
+std::string right_answer(const Request& request, std::string_view file, const std::string& tag) {
+  const auto begin = request.range_begin();
+  const auto condition = request.header("if-range");
+  if (!begin || (!condition.empty() && condition != tag)) {
+    return response("200 OK", "ETag: " + tag + "\r\n", file);
+  }
+  if (*begin >= file.size()) {
+    return response("416 Range Not Satisfiable",
+                    fmt::format("Content-Range: bytes */{}\r\n", file.size()), "");
+  }
+  return response("206 Partial Content",
+                  fmt::format("ETag: {}\r\nContent-Range: bytes {}-{}/{}\r\n", tag, *begin,
+                              file.size() - 1, file.size()),
+                  file.substr(*begin));
+}
+
 }  // namespace gpt2::fetch

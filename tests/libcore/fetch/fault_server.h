@@ -92,5 +92,8 @@ class FaultServer {
 
 /// A response with these header lines, and Content-Length if the body has its right one.
 std::string response(std::string_view status, std::string_view headers, std::string_view body);
+/// The answer of a server that does everything right: Range, If-Range, ETag.
+std::string right_answer(const Request& request, std::string_view file,
+                         const std::string& tag = "\"v1\"");
 
 }  // namespace gpt2::fetch
