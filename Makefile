@@ -8,6 +8,8 @@ JOBS ?= $(shell nproc)
 GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ON || echo OFF)
 CONFIGURE = cmake -S . -B $(BUILD) -G Ninja -DGPT2_WITH_CUDA=$(GPU) $(CMAKE_ARGS)
 BUILD_ALL = cmake --build $(BUILD) -j $(JOBS)
+# gpt2-fetch is built where libcurl and libzip are, and by what needs it, which installs them.
+FETCH := $(if $(filter gpt2,$(VOCAB)),ON)
 export PATH := $(abspath $(BUILD))/bin:$(PATH)
 
 .PHONY: help build demo train test oracle fuzz clean
@@ -17,11 +19,11 @@ help:
 	@echo 'make train TEXT=FILE   the same chain on your own text: VOCAB=own|gpt2, OUT=runs/NAME'
 	@echo 'make oracle            compare with PyTorch, transformers, tiktoken, tokenizers'
 	@echo 'make fuzz              give every reader of a format RUNS=20000 broken inputs; FORMAT=name for one of them'
-	@echo 'make build             the tools alone, in $(BUILD)/bin'
+	@echo 'make build             the tools alone, in $(BUILD)/bin; FETCH=ON: with gpt2-fetch, which needs libcurl and libzip'
 
 build:
-	@scripts/setup_debian.sh build
-	@$(CONFIGURE) -DGPT2_BUILD_TESTS=OFF >$(BUILD)-configure.log 2>&1 || { cat $(BUILD)-configure.log; exit 1; }
+	@scripts/setup_debian.sh build $(if $(FETCH),fetch)
+	@$(CONFIGURE) -DGPT2_BUILD_TESTS=OFF $(if $(FETCH),-DGPT2_WITH_FETCH=ON) >$(BUILD)-configure.log 2>&1 || { cat $(BUILD)-configure.log; exit 1; }
 	@$(BUILD_ALL)
 
 demo:

@@ -5,12 +5,14 @@
 #   OUT        folder of everything made here
 #   DOCUMENTS  text files in the order in which they are tokenised, the held-out ones first
 #   HOLD_OUT   gpt2-shard's option that says how much of their beginning is held out
-#   VOCAB      own: train a vocabulary of VOCAB_SIZE tokens; else a folder with encoder.json and vocab.bpe
+#   VOCAB      own: train a vocabulary of VOCAB_SIZE tokens; gpt2: fetch GPT-2's to DATA/gpt2-vocab, once; else a folder
+#              with encoder.json and vocab.bpe
 #   CONFIG     gpt2-train's configuration (YAML)
 #   PROMPT     what the samples continue
 
 VOCAB ?= own
 VOCAB_SIZE ?= 4096
+DATA ?= data
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -25,7 +27,11 @@ $(vocabulary)/vocab.json: $(DOCUMENTS)
 	gpt2-tokenize train --force --vocab-size $(VOCAB_SIZE) --out $(vocabulary) $(DOCUMENTS)
 vocabulary_ready := $(vocabulary)/vocab.json
 else ifeq ($(VOCAB),gpt2)
-$(error VOCAB=gpt2 needs GPT-2's encoder.json and vocab.bpe: put both in a folder and say VOCAB=that/folder)
+vocabulary := $(DATA)/gpt2-vocab
+vocabulary_ready := $(vocabulary)/encoder.json $(vocabulary)/vocab.bpe
+$(vocabulary_ready) &:
+	@$(say) "Fetch GPT-2's vocabulary: gpt2-fetch"
+	gpt2-fetch gpt2-vocab --out-dir $(DATA)
 else
 vocabulary := $(VOCAB)
 vocabulary_ready :=

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The gpt2-tools authors
-# make train TEXT=my.txt [VOCAB=own|FOLDER] [OUT=runs/my] [CONFIG=my.yaml]: the demo's chain on one's own text. About
+# make train TEXT=my.txt [VOCAB=own|gpt2|FOLDER] [OUT=runs/my] [CONFIG=my.yaml]: the demo's chain on one's own text. About
 # 4 % of the text, its beginning, is held out.
 
 .DEFAULT_GOAL := chain

@@ -9,7 +9,7 @@ serve files
 for signal in INT TERM; do
   # A child of env, so that the shell's habit of ignoring SIGINT in the background does not reach it.
   env --default-signal=INT gpt2-fetch "$server/slow/a.bin" --sha256 $hash --out b.bin 2>words 9>&- &
-  until [ -s b.bin.part ]; do sleep 0.01; done
+  until [ -s b.bin.part ]; do kill -0 $! && sleep 0.01; done
   kill -$signal $!
   code=0
   wait $! || code=$?
