@@ -76,6 +76,12 @@ YAML::Node parse_document(const std::string& text, const std::string& path) {
   }
 }
 
+/// yaml-cpp makes one byte, no character, of two escapes of YAML.
+const std::string& checked_word(const std::string& word, const std::string& where) {
+  if (is_utf8(word)) return word;
+  throw UsageError(fmt::format("{}: write \\u0085 for \\N and \\u00A0 for \\_", where));
+}
+
 std::vector<std::string> words_of_value(const YAML::Node& value, const std::string& where) {
   const auto scalar = [&](const YAML::Node& node) {
     if (node.IsMap() || node.IsSequence()) {
@@ -85,7 +91,7 @@ std::vector<std::string> words_of_value(const YAML::Node& value, const std::stri
                       where));
     }
     if (!node.IsScalar()) throw UsageError(fmt::format("{}: has no value", where));
-    return node.Scalar();
+    return checked_word(node.Scalar(), where);
   };
   if (!value.IsSequence()) return {scalar(value)};
   std::vector<std::string> words;
@@ -109,14 +115,15 @@ std::vector<ConfigEntry> load_config_file(const std::filesystem::path& path) {
     if (!key.IsScalar()) {
       throw UsageError(fmt::format("{}:{}: a key is not a word", path.string(), line));
     }
-    ConfigEntry entry{.key = key.Scalar(), .words = {}, .line = line};
+    const auto where = fmt::format("{}:{}", path.string(), line);
+    ConfigEntry entry{.key = checked_word(key.Scalar(), where), .words = {}, .line = line};
     std::replace(entry.key.begin(), entry.key.end(), '_', '-');
     const auto [first, is_new] = line_of.emplace(entry.key, line);
     if (!is_new) {
       throw UsageError(fmt::format("{}:{}: {} is set a second time; the first is in line {}",
                                    path.string(), line, entry.key, first->second));
     }
-    entry.words = words_of_value(value, fmt::format("{}:{}: {}", path.string(), line, entry.key));
+    entry.words = words_of_value(value, fmt::format("{}: {}", where, entry.key));
     entries.push_back(std::move(entry));
   }
   return entries;

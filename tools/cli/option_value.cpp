@@ -117,7 +117,7 @@ void parse(const std::string& word, bool& target) {
 }
 
 void check_is_utf8(const std::string& word) {
-  if (formats::utf8_prefix_length(word) == word.size()) return;
+  if (is_utf8(word)) return;
   throw UsageError(
       fmt::format("the word {} is not UTF-8, as YAML must be", formats::json_quote(word)));
 }
@@ -175,12 +175,15 @@ std::vector<std::string> words_of(const OptionTarget& target, const std::string&
   if (!std::holds_alternative<std::vector<std::string>*>(target)) return {text};
   try {
     if (find_forbidden_in_yaml(text) == text.size()) {
-      return YAML::Load(text).as<std::vector<std::string>>();
+      auto words = YAML::Load(text).as<std::vector<std::string>>();
+      if (std::ranges::all_of(words, is_utf8)) return words;
     }
   } catch (const YAML::Exception&) {
   }
   throw UsageError(fmt::format("'{}' is not a YAML list of words", text));
 }
+
+bool is_utf8(std::string_view text) { return formats::utf8_prefix_length(text) == text.size(); }
 
 std::size_t find_forbidden_in_yaml(std::string_view text) {
   const auto control = std::ranges::find_if(text, [](char c) {

@@ -27,6 +27,7 @@ std::string yaml_of(const OptionTarget& target);
 /// Throws: UsageError when a list's text is not a YAML list of words.
 std::vector<std::string> words_of(const OptionTarget& target, const std::string& text);
 
+bool is_utf8(std::string_view text);
 /// Place of the first byte that YAML forbids and yaml-cpp would change or end at: no UTF-8, or a
 /// control character; text.size() if there is none.
 std::size_t find_forbidden_in_yaml(std::string_view text);

@@ -19,6 +19,7 @@ config 64 'layers: 1\n---\nlayers: 2\n'
 config 65 'layers: [1\n'
 config 65 'layers: }'
 config 64 ','
+config 64 'text: "a\\Nb"\n'
 config 65 'layers: 1\n\xe9\n'
 config 65 'layers: 1\n\x04small: 1\n'
 refusal 65 gpt2-probe --out-dir d --config /dev/zero
