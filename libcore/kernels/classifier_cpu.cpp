@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "formats/errors.h"
+#include "libcore/kernels/few_rows_cpu.h"
 #include "libcore/kernels/kernels_cpu.h"
 #include "libcore/kernels/product_cpu.h"
 
@@ -101,6 +102,7 @@ Product product_of_logits(const float* x, const float* wte, std::int64_t rows, s
 }  // namespace
 
 void CpuKernels::head_forward(const HeadForward& op) {
+  if (op.N <= kFewRows) return head_of_few_rows(threads(), op);
   multiply_in_tiles(threads(),
                     product_of_logits(floats_of(op.x), floats_of(op.wte), op.N, op.C, op.V,
                                       floats_of(op.logits), op.V),

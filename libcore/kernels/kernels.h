@@ -27,6 +27,10 @@ inline std::int64_t bytes_of(const TensorView& tensor, std::int64_t elements) {
   return tensor ? elements * static_cast<std::int64_t>(device::bytes_of(tensor.type)) : 0;
 }
 
+/// MatmulForward and HeadForward of at most so many rows (decoding): what a row becomes does not
+/// depend, to the bit, on the other rows or on how many there are.
+inline constexpr std::int64_t kFewRows = 16;
+
 /// Dropout by counter: element e of row b's sequence is kept when its word >= p x 2^32, and scaled
 /// by 1 / (1 - p). probability 0 turns it off. Element: t x C + c; in attention (h x T + query) x T
 /// + key.

@@ -9,6 +9,7 @@
 
 #include "formats/errors.h"
 #include "libcore/kernels/elementwise_cpu.h"
+#include "libcore/kernels/few_rows_cpu.h"
 #include "libcore/kernels/gelu_cpu.h"
 #include "libcore/kernels/kernels_cpu.h"
 #include "libcore/kernels/product_cpu.h"
@@ -22,9 +23,6 @@ constexpr std::int64_t kMostTileRows = 256, kMostTileColumns = 384;
 constexpr std::int64_t kLeastTileRows = 64, kLeastTileColumns = 96;
 constexpr std::int64_t kTilesWanted = 24;
 constexpr std::int64_t kRowMultiple = 8, kColumnMultiple = 48;  // of oneDNN's AVX-512 inner loop
-// Up to so many rows (decoding) a product is as slow as b is read, in long pieces of its rows.
-constexpr std::int64_t kFewRows = 8;
-constexpr std::int64_t kLeastFewRowsColumns = 192, kMostFewRowsColumns = 1024;
 
 // The step that cuts `count` into the number of parts that steps of `most` need, but equal ones.
 std::int64_t equal_step(std::int64_t count, std::int64_t most, std::int64_t multiple) {
@@ -37,12 +35,6 @@ Tiling::Tiling(std::int64_t rows, std::int64_t columns) : rows_(rows), columns_(
   if (rows <= 0 || columns <= 0) {
     row_step_ = column_step_ = 1;
     rows_ = columns_ = 0;
-    return;
-  }
-  if (rows <= kFewRows) {
-    row_step_ = rows;
-    column_step_ = std::clamp(round_up(divide_up(columns, kTilesWanted), 64), kLeastFewRowsColumns,
-                              kMostFewRowsColumns);
     return;
   }
   std::int64_t most_rows = kMostTileRows, most_columns = kMostTileColumns;
@@ -85,6 +77,7 @@ void multiply(const Product& p) {
 }
 
 void CpuKernels::matmul_forward(const MatmulForward& op) {
+  if (op.N <= kFewRows) return multiply_few_rows(threads(), op, workspace_);
   const float* bias = floats_of(op.bias);
   float *y = floats_of(op.y), *pre_activation = floats_of(op.pre_activation);
   multiply_in_tiles(threads(),

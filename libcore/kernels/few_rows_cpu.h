@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Products of the few rows that decoding has. They are as slow as the weights are read: so each
+// weight is read once, in the order in which they lie in memory. What a row becomes does not depend
+// on the other rows.
+#pragma once
+
+#include <cstdint>
+
+#include "libcore/kernels/kernels_cpu.h"
+
+namespace gpt2::kernels {
+
+/// MatmulForward of at most kFewRows rows.
+void multiply_few_rows(int threads, const MatmulForward& op, Workspace& workspace);
+/// HeadForward of at most kFewRows rows.
+void head_of_few_rows(int threads, const HeadForward& op);
+
+}  // namespace gpt2::kernels
