@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "formats/errors.h"
 #include "libcore/model/transformer.h"
@@ -14,151 +15,165 @@ namespace {
 
 using device::DataType;
 
-/// A prompt is fed in pieces of about this many rows, which bounds the activations and fills the
-/// products.
-constexpr std::int64_t kRowsPerPiece = 512;
+/// A prompt is fed in pieces of so many rows, which bounds the activations and fills the products.
+constexpr std::int64_t kRowsOfPiece = 512;
 
 }  // namespace
 
 struct Decoder::State {
-  State(Gpt2& gpt2, std::int64_t sequence_count, std::int64_t position_capacity)
+  State(Gpt2& gpt2, std::int64_t most, std::int64_t position_capacity)
       : model(gpt2),
         device(gpt2.device()),
         config(gpt2.config()),
         parameters(view_tensors(gpt2.table(), config, gpt2.parameters())),
-        sequences(sequence_count),
+        most_sequences(most),
         capacity(position_capacity),
         arena(device, config),
-        cache(device, 2 * static_cast<std::size_t>(config.layers * layer_elements()) * 4),
-        last_rows(device, 2 * static_cast<std::size_t>(sequences * config.channels) * 4),
-        device_logits(device, static_cast<std::size_t>(sequences * config.vocab_size) * 4),
-        logits(static_cast<std::size_t>(sequences * config.vocab_size)) {}
+        cache(device, static_cast<std::size_t>(most) * cache_bytes(config, capacity)),
+        device_logits(device, static_cast<std::size_t>(most * config.vocab_size) * 4),
+        logits(static_cast<std::size_t>(most * config.vocab_size)) {}
 
-  std::int64_t layer_elements() const { return sequences * capacity * config.channels; }
-  /// Keys (0) or values (1) of one layer.
-  TensorView cached(std::int64_t layer, std::int64_t which) const {
-    return {cache.f32() + (2 * layer + which) * layer_elements(),
+  std::int64_t sequence_elements() const { return capacity * config.channels; }
+  /// Keys (0) or values (1) of one layer, of `count` sequences from `first` on.
+  TensorView cached(std::int64_t layer, std::int64_t which, std::int64_t first,
+                    std::int64_t count) const {
+    const auto before = (2 * layer + which) * most_sequences + first;
+    return {cache.f32() + before * sequence_elements(),
             DataType::kF32,
-            {sequences, config.heads, capacity, config.head_size()}};
+            {count, config.heads, capacity, config.head_size()}};
   }
-  const Activations& feed(std::span<const std::int32_t> tokens);
-  void project_last_rows(const Activations& a, std::int64_t count);
+  void copy_sequence(std::int64_t from, std::int64_t to, std::int64_t positions);
+  void feed(std::span<const std::int32_t> tokens, std::int64_t first, std::int64_t count,
+            bool wants_logits);
 
   Gpt2& model;
   device::Device& device;
   const Gpt2Config& config;
   ModelTensors parameters;
-  std::int64_t sequences, capacity, position = 0;
+  std::int64_t most_sequences, capacity;
+  std::int64_t sequences = 0, position = 0;
   ActivationArena arena;
-  device::DeviceBuffer cache;          // each layer's keys, then its values
-  device::DeviceBuffer last_rows;      // (2, sequences, C): stream and branch of the last positions
+  device::DeviceBuffer cache;          // of each layer the keys of all sequences, then the values
   device::DeviceBuffer device_logits;  // (sequences, V)
   std::vector<float> logits;
 };
 
-/// Feeds (sequences, n) tokens that fit the cache through all layers.
-const Activations& Decoder::State::feed(std::span<const std::int32_t> tokens) {
-  const auto count = static_cast<std::int64_t>(tokens.size()) / sequences;
-  const auto& a = arena.plan(sequences, count, false);
+/// Feeds (count, n) tokens of the sequences from `first` on, which fit the cache, through all
+/// layers; `wants_logits` of the last position: into the rows of these sequences.
+void Decoder::State::feed(std::span<const std::int32_t> tokens, std::int64_t first,
+                          std::int64_t count, bool wants_logits) {
+  const auto C = config.channels, V = config.vocab_size;
+  const auto length = std::ssize(tokens) / count;
+  const auto& a = arena.plan(count, length, false);
   device.copy_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
-  forward_layers(model.kernels(), config, parameters, a, sequences, count, position, {},
+  forward_layers(model.kernels(), config, parameters, a, count, length, position, {},
                  [&](std::int64_t layer) {
                    const auto& block = a.layers[static_cast<std::size_t>(layer)];
                    model.kernels().attention_cached({.qkv = block.qkv,
                                                      .out = block.attention,
-                                                     .key_cache = cached(layer, 0),
-                                                     .value_cache = cached(layer, 1),
-                                                     .B = sequences,
-                                                     .new_positions = count,
-                                                     .C = config.channels,
+                                                     .key_cache = cached(layer, 0, first, count),
+                                                     .value_cache = cached(layer, 1, first, count),
+                                                     .B = count,
+                                                     .new_positions = length,
+                                                     .C = C,
                                                      .H = config.heads,
                                                      .capacity = capacity,
                                                      .first_position = position});
                  });
-  position += count;
-  return a;
-}
-
-/// Logits of the last of `count` positions of every sequence.
-void Decoder::State::project_last_rows(const Activations& a, std::int64_t count) {
-  const auto C = config.channels;
-  const auto row_bytes = static_cast<std::size_t>(C) * 4;
-  const TensorView stream(last_rows.f32(), DataType::kF32, {sequences, C});
-  const TensorView branch(last_rows.f32() + sequences * C, DataType::kF32, {sequences, C});
-  for (std::int64_t sequence = 0; sequence < sequences; ++sequence) {
-    const auto from = ((sequence + 1) * count - 1) * C;
-    device.copy_on_device(stream.f32() + sequence * C, a.layers.back().residual_mid.f32() + from,
-                          row_bytes);
-    device.copy_on_device(branch.f32() + sequence * C, a.branch.f32() + from, row_bytes);
-  }
-  const TensorView y(a.ln_f.data, DataType::kF32, {sequences, C});
+  if (!wants_logits) return;
+  // The last `count` rows: of one sequence the last position, of several the only one.
+  const auto before = (count * length - count) * C;
+  const TensorView stream(a.layers.back().residual_mid.f32() + before, DataType::kF32, {count, C});
+  const TensorView y(a.ln_f.data, DataType::kF32, {count, C});
   model.kernels().residual_layernorm_forward(
       {.residual = stream,
-       .branch = branch,
+       .branch = TensorView(a.branch.f32() + before, DataType::kF32, {count, C}),
        .sum = stream,
        .weight = parameters.ln_f_weight,
        .bias = parameters.ln_f_bias,
        .y = y,
-       .mean = TensorView(a.ln_f_mean.data, DataType::kF32, {sequences}),
-       .rstd = TensorView(a.ln_f_rstd.data, DataType::kF32, {sequences}),
-       .B = sequences,
+       .mean = TensorView(a.ln_f_mean.data, DataType::kF32, {count}),
+       .rstd = TensorView(a.ln_f_rstd.data, DataType::kF32, {count}),
+       .B = count,
        .T = 1,
        .C = C,
        .epsilon = config.layer_norm_epsilon});
+  const TensorView rows(device_logits.f32() + first * V, DataType::kF32, {count, V});
   model.kernels().head_forward(
-      {.x = y,
-       .wte = parameters.wte,
-       .logits = TensorView(device_logits.data(), DataType::kF32, {sequences, config.vocab_size}),
-       .N = sequences,
-       .C = C,
-       .V = config.vocab_size});
-  device.copy_to_host(logits.data(), device_logits.data(), device_logits.bytes());
+      {.x = y, .wte = parameters.wte, .logits = rows, .N = count, .C = C, .V = V});
+  device.copy_to_host(logits.data() + first * V, rows.data, rows.bytes());
 }
 
-Decoder::Decoder(Gpt2& model, std::int64_t sequences, std::int64_t capacity) {
+/// The first `positions` positions of a sequence, in every layer and head.
+void Decoder::State::copy_sequence(std::int64_t from, std::int64_t to, std::int64_t positions) {
+  const auto D = config.head_size();
+  for (std::int64_t part = 0; part < 2 * config.layers; ++part) {
+    float* const of_part = cache.f32() + part * most_sequences * sequence_elements();
+    for (std::int64_t head = 0; head < config.heads; ++head) {
+      const auto offset = head * capacity * D;
+      device.copy_on_device(of_part + to * sequence_elements() + offset,
+                            of_part + from * sequence_elements() + offset,
+                            static_cast<std::size_t>(positions * D) * 4);
+    }
+  }
+}
+
+std::size_t Decoder::cache_bytes(const Gpt2Config& config, std::int64_t capacity) {
+  return static_cast<std::size_t>(2 * config.layers * capacity * config.channels) * 4;
+}
+
+Decoder::Decoder(Gpt2& model, std::int64_t most_sequences, std::int64_t capacity) {
   const auto context = model.config().context;
-  if (sequences < 1) throw formats::UsageError("decoding needs at least one sequence");
+  if (most_sequences < 1 || most_sequences > kMostSequences) {
+    throw formats::UsageError(fmt::format("decoding takes 1 to {} sequences at once, not {}",
+                                          kMostSequences, most_sequences));
+  }
   if (capacity < 0 || capacity > context) {
     throw formats::UsageError(
         fmt::format("the model's context of {} holds no {} positions", context, capacity));
   }
-  state_ = std::make_unique<State>(model, sequences, capacity == 0 ? context : capacity);
+  state_ = std::make_unique<State>(model, most_sequences, capacity == 0 ? context : capacity);
 }
 
 Decoder::~Decoder() = default;
 
+std::int64_t Decoder::sequences() const { return state_->sequences; }
 std::int64_t Decoder::position() const { return state_->position; }
 std::int64_t Decoder::capacity() const { return state_->capacity; }
 
-std::span<const float> Decoder::prefill(std::span<const std::int32_t> tokens) {
+std::span<const float> Decoder::prefill(std::span<const std::int32_t> tokens,
+                                        std::int64_t sequences) {
   auto& state = *state_;
-  const auto length = static_cast<std::int64_t>(tokens.size()) / state.sequences;
-  if (length < 1 || length > state.capacity ||
-      tokens.size() != static_cast<std::size_t>(length * state.sequences)) {
+  if (sequences < 1 || sequences > state.most_sequences) {
+    throw formats::UsageError(fmt::format("the caches are made for 1 to {} sequences, not {}",
+                                          state.most_sequences, sequences));
+  }
+  const auto length = std::ssize(tokens) / sequences;
+  if (length < 1 || length > state.capacity || std::ssize(tokens) != length * sequences) {
     throw formats::UsageError(
         fmt::format("{} tokens are not {} prompts of equal length from 1 to {}", tokens.size(),
-                    state.sequences, state.capacity));
+                    sequences, state.capacity));
   }
   check_tokens(tokens, state.config.vocab_size, false);
-  state.position = 0;
-  const auto longest_piece = std::max<std::int64_t>(1, kRowsPerPiece / state.sequences);
-  std::vector<std::int32_t> piece;
-  for (std::int64_t first = 0; first < length; first += longest_piece) {
-    const auto count = std::min(longest_piece, length - first);
-    piece.clear();
-    for (std::int64_t sequence = 0; sequence < state.sequences; ++sequence) {
-      const auto from = tokens.begin() + sequence * length + first;
-      piece.insert(piece.end(), from, from + count);
+  for (std::int64_t sequence = 0; sequence < sequences; ++sequence) {
+    const auto prompt = tokens.subspan(static_cast<std::size_t>(sequence * length),
+                                       static_cast<std::size_t>(length));
+    for (state.position = 0; state.position < length;) {
+      const auto count = std::min(kRowsOfPiece, length - state.position);
+      state.feed(
+          prompt.subspan(static_cast<std::size_t>(state.position), static_cast<std::size_t>(count)),
+          sequence, 1, state.position + count == length);
+      state.position += count;
     }
-    const auto& a = state.feed(piece);
-    if (first + count == length) state.project_last_rows(a, count);
   }
-  return state.logits;
+  state.sequences = sequences;
+  return std::span(state.logits)
+      .first(static_cast<std::size_t>(sequences * state.config.vocab_size));
 }
 
 std::span<const float> Decoder::step(std::span<const std::int32_t> tokens) {
   auto& state = *state_;
-  if (tokens.size() != static_cast<std::size_t>(state.sequences)) {
+  if (tokens.empty() || std::ssize(tokens) != state.sequences) {
     throw formats::UsageError(fmt::format("a step takes one token for each of {} sequences, not {}",
                                           state.sequences, tokens.size()));
   }
@@ -167,8 +182,36 @@ std::span<const float> Decoder::step(std::span<const std::int32_t> tokens) {
         fmt::format("the cache is full: it holds {} positions", state.capacity));
   }
   check_tokens(tokens, state.config.vocab_size, false);
-  state.project_last_rows(state.feed(tokens), 1);
-  return state.logits;
+  state.feed(tokens, 0, state.sequences, true);
+  ++state.position;
+  return std::span(state.logits)
+      .first(static_cast<std::size_t>(state.sequences * state.config.vocab_size));
+}
+
+void Decoder::fork(std::int64_t sequences, std::int64_t position) {
+  auto& state = *state_;
+  if (state.sequences < 1 || sequences < 1 || sequences > state.most_sequences || position < 1 ||
+      position > state.position) {
+    throw formats::UsageError(
+        fmt::format("{} positions of sequence 0 cannot become {} sequences: there are {} of {} "
+                    "positions, and place for {}",
+                    position, sequences, state.sequences, state.position, state.most_sequences));
+  }
+  for (std::int64_t to = 1; to < sequences; ++to) state.copy_sequence(0, to, position);
+  state.sequences = sequences;
+  state.position = position;
+}
+
+void Decoder::leave(std::int64_t sequence) {
+  auto& state = *state_;
+  if (sequence < 0 || sequence >= state.sequences) {
+    throw formats::UsageError(
+        fmt::format("sequence {} is not one of {}", sequence, state.sequences));
+  }
+  --state.sequences;
+  if (sequence != state.sequences) {
+    state.copy_sequence(state.sequences, sequence, state.position);
+  }
 }
 
 }  // namespace gpt2::model

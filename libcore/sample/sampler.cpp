@@ -175,6 +175,131 @@ std::int32_t pick_token(std::span<const float> logits, const SamplingOptions& op
   return chosen->id;
 }
 
+namespace {
+
+using Tokens = std::vector<std::int32_t>;
+
+/// As many at once as pays: their caches, which are read for each, take no more memory than the
+/// weights, which are read once for all.
+std::int64_t sequences_at_once(const model::Gpt2& model, std::int64_t capacity,
+                               std::int64_t wanted) {
+  const auto of_caches =
+      model.parameters().bytes() / model::Decoder::cache_bytes(model.config(), capacity);
+  const auto most = std::min(wanted, model::Decoder::kMostSequences);
+  return std::clamp<std::int64_t>(static_cast<std::int64_t>(of_caches), 1, most);
+}
+
+/// Continuations of one prompt, some at once.
+class Generation {
+ public:
+  Generation(model::Gpt2& model, std::span<const std::int32_t> prompt,
+             const SamplingOptions& options, const OnToken& on_token)
+      : config_(model.config()),
+        options_(options),
+        on_token_(on_token),
+        prompt_(prompt.begin(), prompt.end()),
+        // The last token is never fed.
+        capacity_(std::min(config_.context, std::ssize(prompt) + options.max_tokens - 1)),
+        at_once_(sequences_at_once(model, capacity_, options.num_sequences)),
+        decoder_(model, at_once_, capacity_),
+        made_(static_cast<std::size_t>(options.num_sequences)),
+        complete_(made_.size()) {}
+
+  std::vector<Tokens> run() {
+    const auto logits = decoder_.prefill(prompt_);
+    const std::vector<float> after_prompt(logits.begin(), logits.end());
+    for (std::int64_t first = 0; first < options_.num_sequences; first += at_once_) {
+      begin(first, std::min(at_once_, options_.num_sequences - first));
+      logits_ = after_prompt;
+      for (draw(); !growing_.empty(); draw()) feed();
+    }
+    return std::move(made_);
+  }
+
+ private:
+  struct Growing {
+    std::size_t number;
+    Tokens seen;  // what the cache holds
+  };
+
+  void begin(std::int64_t first, std::int64_t count) {
+    if (moved_) decoder_.prefill(prompt_);
+    moved_ = false;
+    decoder_.fork(count, std::ssize(prompt_));
+    for (auto number = first; number < first + count; ++number) {
+      growing_.push_back({static_cast<std::size_t>(number), prompt_});
+    }
+  }
+  /// One token for each sequence; those that it ends leave.
+  void draw() {
+    drawn_.clear();
+    const auto V = static_cast<std::size_t>(config_.vocab_size);
+    for (std::size_t i = 0; i < growing_.size(); ++i) {
+      const auto number = growing_[i].number;
+      // Of the prompt there is one row for all.
+      const auto row = logits_.size() == V ? logits_ : logits_.subspan(i * V, V);
+      drawn_.push_back(
+          pick_token(row, options_, number, static_cast<std::uint32_t>(made_[number].size())));
+    }
+    for (auto i = growing_.size(); i-- > 0;) {
+      auto& made = made_[growing_[i].number];
+      const bool end = options_.stop_at_end_of_text &&
+                       drawn_[i] == static_cast<std::int32_t>(config_.end_of_text);
+      if (!end) made.push_back(drawn_[i]);
+      if (!end && std::ssize(made) < options_.max_tokens) continue;
+      complete_[growing_[i].number] = true;
+      decoder_.leave(static_cast<std::int64_t>(i));
+      std::swap(growing_[i], growing_.back());
+      growing_.pop_back();
+      drawn_[i] = drawn_.back();
+      drawn_.pop_back();
+    }
+    tell();
+  }
+  void feed() {
+    for (std::size_t i = 0; i < growing_.size(); ++i) growing_[i].seen.push_back(drawn_[i]);
+    if (std::ssize(growing_.front().seen) <= config_.context) {
+      logits_ = decoder_.step(drawn_);
+      return;
+    }
+    const auto kept = std::max<std::ptrdiff_t>(1, config_.context / 2);
+    Tokens newer_halves;
+    for (auto& [number, seen] : growing_) {
+      seen.erase(seen.begin(), seen.end() - kept);
+      newer_halves.insert(newer_halves.end(), seen.begin(), seen.end());
+    }
+    logits_ = decoder_.prefill(newer_halves, std::ssize(growing_));
+    moved_ = true;
+  }
+  /// All tokens whose turn it is.
+  void tell() {
+    if (!on_token_) return;
+    for (; told_sequences_ < made_.size(); ++told_sequences_, told_tokens_ = 0) {
+      const auto& made = made_[told_sequences_];
+      for (; told_tokens_ < made.size(); ++told_tokens_) {
+        on_token_(static_cast<std::int64_t>(told_sequences_), made[told_tokens_]);
+      }
+      if (!complete_[told_sequences_]) return;
+    }
+  }
+
+  const model::Gpt2Config& config_;
+  const SamplingOptions& options_;
+  const OnToken& on_token_;
+  const Tokens prompt_;
+  const std::int64_t capacity_, at_once_;
+  model::Decoder decoder_;
+  bool moved_ = false;  // the caches no longer begin with the prompt
+  std::vector<Growing> growing_;
+  std::span<const float> logits_;  // (sequences that grow, V), or (V)
+  Tokens drawn_;
+  std::vector<Tokens> made_;
+  std::vector<bool> complete_;
+  std::size_t told_sequences_ = 0, told_tokens_ = 0;
+};
+
+}  // namespace
+
 std::vector<std::vector<std::int32_t>> generate(model::Gpt2& model,
                                                 std::span<const std::int32_t> prompt,
                                                 const SamplingOptions& options,
@@ -189,34 +314,7 @@ std::vector<std::vector<std::int32_t>> generate(model::Gpt2& model,
     prompt = {&end_of_text, 1};
   }
   const auto context = static_cast<std::size_t>(config.context);
-  const auto start = prompt.last(std::min(prompt.size(), context));
-  // The last token is never fed.
-  const auto capacity = std::min(config.context, std::ssize(start) + options.max_tokens - 1);
-  // One sequence at a time: products over several rows may round differently from those over one.
-  model::Decoder decoder(model, 1, capacity);
-  std::vector<std::vector<std::int32_t>> sequences;
-  for (std::int64_t sequence = 0; sequence < options.num_sequences; ++sequence) {
-    auto& made = sequences.emplace_back();
-    std::vector<std::int32_t> fed(start.begin(), start.end());  // what the cache holds
-    auto logits = decoder.prefill(fed);
-    while (true) {
-      const auto token = pick_token(logits, options, static_cast<std::uint64_t>(sequence),
-                                    static_cast<std::uint32_t>(made.size()));
-      if (options.stop_at_end_of_text && token == end_of_text) break;
-      made.push_back(token);
-      if (on_token) on_token(sequence, token);
-      if (std::ssize(made) == options.max_tokens) break;
-      fed.push_back(token);
-      if (fed.size() <= context) {
-        logits = decoder.step({&token, 1});
-      } else {
-        fed.erase(fed.begin(),
-                  fed.end() - static_cast<std::ptrdiff_t>(std::max<std::size_t>(1, context / 2)));
-        logits = decoder.prefill(fed);
-      }
-    }
-  }
-  return sequences;
+  return Generation(model, prompt.last(std::min(prompt.size(), context)), options, on_token).run();
 }
 
 }  // namespace gpt2::sample

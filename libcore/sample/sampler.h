@@ -33,13 +33,14 @@ struct SamplingOptions {
 std::int32_t pick_token(std::span<const float> logits, const SamplingOptions& options,
                         std::uint64_t sequence, std::uint32_t position);
 
-/// Called for every new token: which sequence, which token.
+/// Called for every new token: which sequence, which token. The tokens of a sequence come as they
+/// are made, after all those of the sequences before it.
 using OnToken = std::function<void(std::int64_t sequence, std::int32_t token)>;
-/// Continues `prompt` (empty: end-of-text alone) num_sequences times, one after the other, and
-/// gives the new tokens of each. A sequence does not depend on how many are made. An end-of-text
-/// that ends a sequence is not among its tokens. Of a prompt longer than the context the newest
-/// part is read; when the context is full, its newer half stays. Throws: UsageError if `options`
-/// are refused.
+/// Continues `prompt` (empty: end-of-text alone) num_sequences times, several at once, and gives
+/// the new tokens of each. A sequence does not depend on how many are made. An end-of-text that
+/// ends a sequence is not among its tokens. Of a prompt longer than the context the newest part is
+/// read; when the context is full, its newer half stays. Throws: UsageError if `options` are
+/// refused.
 std::vector<std::vector<std::int32_t>> generate(model::Gpt2& model,
                                                 std::span<const std::int32_t> prompt,
                                                 const SamplingOptions& options,

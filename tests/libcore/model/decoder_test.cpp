@@ -54,6 +54,11 @@ struct FullPass {
   float largest = 0;
 };
 
+std::vector<float> copy(std::span<const float> logits) { return {logits.begin(), logits.end()}; }
+void check_equal(std::span<const float> a, std::span<const float> b) {
+  BOOST_TEST(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+}
+
 BOOST_AUTO_TEST_SUITE(decoder)
 
 BOOST_AUTO_TEST_CASE(steps_give_the_logits_of_a_full_pass) {
@@ -62,7 +67,7 @@ BOOST_AUTO_TEST_CASE(steps_give_the_logits_of_a_full_pass) {
   const FullPass full(small, 3, 40);
   Decoder decoder(small.model, 3);
   BOOST_TEST(decoder.capacity() == 40);
-  full.check(decoder.prefill(full.columns(0, 5)), 4);
+  full.check(decoder.prefill(full.columns(0, 5), 3), 4);
   for (std::int64_t position = 5; position < 40; ++position) {
     BOOST_TEST(decoder.position() == position);
     full.check(decoder.step(full.columns(position, 1)), position);
@@ -71,41 +76,128 @@ BOOST_AUTO_TEST_CASE(steps_give_the_logits_of_a_full_pass) {
 }
 
 BOOST_AUTO_TEST_CASE(a_prompt_longer_than_a_piece_gives_the_same_logits) {
-  SmallModel small(odd_config());
+  auto config = odd_config();
+  config.context = 1030;  // pieces of 512 positions
+  SmallModel small(config);
   small.roughen();
-  const FullPass many(small, 37, 40);  // pieces of 13 positions
-  Decoder decoder(small.model, 37);
-  for (const std::int64_t length : {40, 27, 26, 13, 1}) {
-    many.check(decoder.prefill(many.columns(0, length)), length - 1);
+  const FullPass full(small, 2, 1030);
+  Decoder decoder(small.model, 2);
+  for (const std::int64_t length : {1029, 1024, 513, 512, 17, 1}) {
+    full.check(decoder.prefill(full.columns(0, length), 2), length - 1);
     BOOST_TEST(decoder.position() == length);
+    full.check(decoder.step(full.columns(length, 1)), length);
   }
-  many.check(decoder.step(many.columns(1, 1)), 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_new_prompt_forgets_the_old_one) {
   SmallModel small(odd_config());
   small.roughen();
   Decoder used(small.model, 2, 20), fresh(small.model, 2, 20);
-  used.prefill(random_tokens(2 * 20, 150, 1));
+  used.prefill(random_tokens(2 * 20, 150, 1), 2);
   const auto prompt = random_tokens(2 * 6, 150, 2);
   const auto next = random_tokens(2, 150, 3);
-  used.prefill(prompt);
-  fresh.prefill(prompt);
-  const auto a = used.step(next), b = fresh.step(next);
-  BOOST_TEST(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+  used.prefill(prompt, 2);
+  fresh.prefill(prompt, 2);
+  check_equal(used.step(next), fresh.step(next));
+}
+
+BOOST_AUTO_TEST_CASE(a_sequence_is_what_it_is_alone_to_the_bit) {
+  auto config = odd_config();
+  config.channels = 210;  // more than a block of a product, so that sums have parts
+  config.ffn_channels = 500;
+  for (const int threads : {1, 3}) {
+    SmallModel small(config, threads);
+    small.roughen();
+    constexpr std::int64_t kLength = 19, kSteps = 6;
+    for (const std::int64_t count : {2, 3, 4, 5, 7, 16}) {
+      const auto prompts = random_tokens(count * kLength, 150, 5);
+      const auto next = random_tokens(count * kSteps, 150, 6);  // step by step
+      Decoder together(small.model, count);
+      std::vector<std::vector<float>> logits{copy(together.prefill(prompts, count))};
+      for (std::int64_t step = 0; step < kSteps; ++step) {
+        logits.push_back(copy(together.step(std::span(next).subspan(step * count, count))));
+      }
+      SmallModel other(config, 1);
+      other.roughen();
+      Decoder alone(other.model, 1);
+      for (std::int64_t b = 0; b < count; ++b) {
+        check_equal(alone.prefill(std::span(prompts).subspan(b * kLength, kLength)),
+                    std::span(logits[0]).subspan(b * 150, 150));
+        for (std::int64_t step = 0; step < kSteps; ++step) {
+          check_equal(alone.step({&next[step * count + b], 1}),
+                      std::span(logits[step + 1]).subspan(b * 150, 150));
+        }
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(forks_are_the_sequence_that_they_come_from) {
+  SmallModel small(odd_config());
+  small.roughen();
+  const auto prompt = random_tokens(9, 150, 1);
+  const auto next = random_tokens(4, 150, 2);
+  Decoder one(small.model, 1), forked(small.model, 4);
+  const auto check_forks = [&] {
+    one.prefill(prompt);
+    BOOST_TEST(forked.sequences() == 4);
+    BOOST_TEST(forked.position() == 9);
+    const auto logits = copy(forked.step(next));
+    for (std::int64_t b = 0; b < 4; ++b) {
+      one.fork(1, 9);
+      check_equal(one.step({&next[b], 1}), std::span(logits).subspan(b * 150, 150));
+    }
+  };
+  forked.prefill(prompt);
+  forked.fork(4, 9);
+  check_forks();
+  forked.step(next);
+  forked.fork(4, 9);
+  check_forks();
+}
+
+BOOST_AUTO_TEST_CASE(the_last_sequence_takes_the_number_of_one_that_leaves) {
+  SmallModel small(odd_config());
+  small.roughen();
+  const auto prompts = random_tokens(4 * 5, 150, 1);
+  const auto next = random_tokens(4, 150, 2);
+  Decoder all(small.model, 4), fewer(small.model, 4);
+  all.prefill(prompts, 4);
+  fewer.prefill(prompts, 4);
+  const auto logits = copy(all.step(next));
+  const auto row = [&](std::int64_t b) { return std::span(logits).subspan(b * 150, 150); };
+  fewer.leave(1);
+  auto rows = fewer.step(std::vector{next[0], next[3], next[2]});
+  BOOST_REQUIRE(rows.size() == 450U);
+  check_equal(rows.first(150), row(0));
+  check_equal(rows.subspan(150, 150), row(3));
+  check_equal(rows.last(150), row(2));
+  fewer.fork(1, 5);
+  check_equal(fewer.step({&next[0], 1}), row(0));
+  fewer.leave(0);
+  BOOST_TEST(fewer.sequences() == 0);
+  BOOST_CHECK_THROW(fewer.step(next), formats::UsageError);
 }
 
 BOOST_AUTO_TEST_CASE(refuses_what_does_not_fit) {
   SmallModel small(odd_config());
   BOOST_CHECK_THROW(Decoder(small.model, 0), formats::UsageError);
+  BOOST_CHECK_THROW(Decoder(small.model, Decoder::kMostSequences + 1), formats::UsageError);
   BOOST_CHECK_THROW(Decoder(small.model, 1, 41), formats::UsageError);
   BOOST_CHECK_THROW(Decoder(small.model, 1, -1), formats::UsageError);
   Decoder decoder(small.model, 2, 10);
+  BOOST_CHECK_THROW(decoder.step({}), formats::UsageError);
+  BOOST_CHECK_THROW(decoder.fork(1, 1), formats::UsageError);
   BOOST_CHECK_THROW(decoder.prefill({}), formats::UsageError);
-  BOOST_CHECK_THROW(decoder.prefill(random_tokens(2 * 11, 150, 1)), formats::UsageError);
-  BOOST_CHECK_THROW(decoder.prefill(random_tokens(2 * 4 + 1, 150, 1)), formats::UsageError);
-  BOOST_CHECK_THROW(decoder.prefill(std::vector<std::int32_t>{3, 150}), formats::UsageError);
-  decoder.prefill(random_tokens(2 * 9, 150, 1));
+  BOOST_CHECK_THROW(decoder.prefill(random_tokens(3, 150, 1), 3), formats::UsageError);
+  BOOST_CHECK_THROW(decoder.prefill(random_tokens(2 * 11, 150, 1), 2), formats::UsageError);
+  BOOST_CHECK_THROW(decoder.prefill(random_tokens(2 * 4 + 1, 150, 1), 2), formats::UsageError);
+  BOOST_CHECK_THROW(decoder.prefill(std::vector<std::int32_t>{3, 150}, 2), formats::UsageError);
+  decoder.prefill(random_tokens(2 * 9, 150, 1), 2);
+  BOOST_CHECK_THROW(decoder.fork(3, 9), formats::UsageError);
+  BOOST_CHECK_THROW(decoder.fork(2, 10), formats::UsageError);
+  BOOST_CHECK_THROW(decoder.leave(2), formats::UsageError);
+  BOOST_CHECK_THROW(decoder.leave(-1), formats::UsageError);
   BOOST_CHECK_THROW(decoder.step(std::vector<std::int32_t>{1}), formats::UsageError);
   BOOST_CHECK_THROW(decoder.step(std::vector<std::int32_t>{1, -1}), formats::UsageError);
   BOOST_CHECK_NO_THROW(decoder.step(std::vector<std::int32_t>{1, 2}));

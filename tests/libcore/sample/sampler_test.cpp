@@ -294,16 +294,25 @@ BOOST_AUTO_TEST_CASE(an_empty_prompt_is_end_of_text_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(a_sequence_does_not_depend_on_how_many_are_made) {
-  RoughModel rough;
-  SamplingOptions options{.max_tokens = 50, .num_sequences = 5};
-  const auto five = generate(rough.model, prompt_of(4), options);
-  options.num_sequences = 2;
-  const auto two = generate(rough.model, prompt_of(4), options);
-  BOOST_TEST(two[0] == five[0]);
-  BOOST_TEST(two[1] == five[1]);
-  BOOST_TEST(std::set(five.begin(), five.end()).size() == 5U);
+  // Beyond the context of 40, in several groups, and some end early.
+  auto config = model::test::odd_config();
+  config.channels = 210;  // sums of more than one block
+  config.context = 24;
+  RoughModel rough(config);
+  SamplingOptions options{.top_k = 0, .max_tokens = 40, .num_sequences = 40};
+  const auto many = generate(rough.model, prompt_of(4), options);
+  const auto is_short = [](const Tokens& made) { return made.size() < 40; };
+  const auto ended_early = std::ranges::count_if(many, is_short);
+  BOOST_TEST(ended_early > 0);
+  BOOST_TEST(ended_early < 40);
+  BOOST_TEST(std::set(many.begin(), many.end()).size() == 40U);
+  for (const std::int64_t count : {1, 2, 7, 17}) {
+    options.num_sequences = count;
+    BOOST_TEST((generate(rough.model, prompt_of(4), options) ==
+                std::vector(many.begin(), many.begin() + count)));
+  }
   options.seed = 43;
-  BOOST_TEST(generate(rough.model, prompt_of(4), options) != two);
+  BOOST_TEST(generate(rough.model, prompt_of(4), options).at(0) != many[0]);
 }
 
 BOOST_AUTO_TEST_CASE(ends_at_end_of_text_which_is_no_token_of_the_sequence) {
@@ -319,14 +328,29 @@ BOOST_AUTO_TEST_CASE(ends_at_end_of_text_which_is_no_token_of_the_sequence) {
   BOOST_TEST(generate(ending.model, prompt_of(7), options).at(0) == Tokens(endless.begin(), first));
 }
 
-BOOST_AUTO_TEST_CASE(tells_every_token_as_it_comes) {
+BOOST_AUTO_TEST_CASE(tells_every_token_in_the_order_of_the_sequences) {
   RoughModel rough;
-  std::vector<Tokens> told(3);
-  const auto made = generate(rough.model, prompt_of(4), {.max_tokens = 9, .num_sequences = 3},
-                             [&](std::int64_t sequence, std::int32_t token) {
-                               told.at(static_cast<std::size_t>(sequence)).push_back(token);
-                             });
+  const SamplingOptions options{.top_k = 0, .max_tokens = 60, .num_sequences = 9};
+  std::vector<Tokens> told(9);
+  std::vector<std::int64_t> order;
+  const auto made =
+      generate(rough.model, prompt_of(4), options, [&](std::int64_t sequence, std::int32_t token) {
+        told.at(static_cast<std::size_t>(sequence)).push_back(token);
+        order.push_back(sequence);
+      });
   BOOST_TEST(told == made);
+  BOOST_TEST(std::ranges::is_sorted(order));
+}
+
+BOOST_AUTO_TEST_CASE(tells_a_token_before_the_next_is_made) {
+  RoughModel rough;
+  struct Enough {};
+  std::int64_t told = 0;
+  const auto stop_at_third = [&](std::int64_t, std::int32_t) {
+    if (++told == 3) throw Enough();
+  };
+  const SamplingOptions options{.max_tokens = std::int64_t{1} << 31, .num_sequences = 3};
+  BOOST_CHECK_THROW(generate(rough.model, prompt_of(4), options, stop_at_third), Enough);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
