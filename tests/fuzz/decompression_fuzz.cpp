@@ -11,7 +11,7 @@
 namespace gpt2::fuzz {
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 20;  // a few bytes may stand for gigabytes
+constexpr std::size_t kMostBytes = std::size_t{1} << 16;  // a few bytes may stand for gigabytes
 
 /// The first bytes that `path` unpacks to, nothing if it is refused before their end.
 std::optional<std::string> unpack(const std::string& path, std::size_t piece_bytes) try {
