@@ -111,7 +111,7 @@ bool is_still_named(const FileDescriptor& descriptor, const fs::path& path) {
 FileDescriptor open_alone(const fs::path& path, const fs::path& final_path) {
   for (;;) {
     auto file = open_file(path, O_WRONLY | O_CREAT | O_NOFOLLOW);
-    if (!file.is_open()) throw_io_error(path.string(), "open");
+    if (!file.is_open()) throw_io_error(final_path.string(), "opening for writing");
     if (!lock_if_free(file)) throw_in_use(final_path);
     if (is_still_named(file, path)) return file;
   }
@@ -122,7 +122,7 @@ FileDescriptor open_directory_alone(const fs::path& path, const fs::path& final_
   for (;;) {
     const auto make = [&] { return ::mkdir(path.c_str(), 0777); };
     const bool is_made = attempt("mkdir", path, make) == 0;
-    if (!is_made && errno != EEXIST) throw_io_error(path.string(), "mkdir");
+    if (!is_made && errno != EEXIST) throw_io_error(final_path.string(), "making the folder");
     auto directory = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!directory.is_open()) {
       const int code = errno;

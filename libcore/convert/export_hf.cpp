@@ -176,17 +176,32 @@ bool holds(const fs::path& out, const ExportRecord& record) {
          formats::load_file(out / kRecordName, kMostBytes) == record.encode_for(out);
 }
 
-/// Without "." and a slash at the end, and with its parent made.
-fs::path prepare_destination(const fs::path& out) {
-  fs::path whole = fs::absolute(out).lexically_normal();
-  if (!whole.has_filename()) whole = whole.parent_path();
+/// Ends in a name of its own, not in "." or a slash.
+fs::path name_of_destination(const fs::path& out) {
+  fs::path named = out.lexically_normal();
+  if (!named.has_filename()) named = named.parent_path();
+  if (named.empty() || named == "." || named.filename() == "..") {
+    named = fs::absolute(out).lexically_normal();
+    if (!named.has_filename()) named = named.parent_path();
+  }
+  return named;
+}
+
+void make_parent_of(const fs::path& out) {
+  if (!out.has_parent_path()) return;
   std::error_code error;
-  fs::create_directories(whole.parent_path(), error);
+  fs::create_directories(out.parent_path(), error);
   if (error) {
     throw formats::IoError(
-        fmt::format("{}: making the folder: {}", whole.parent_path().string(), error.message()));
+        fmt::format("{}: making the folder: {}", out.parent_path().string(), error.message()));
   }
-  return whole;
+}
+
+void refuse_own_source(const fs::path& out, const fs::path& source) {
+  std::error_code ignored;
+  if (!fs::equivalent(out, source, ignored)) return;
+  throw formats::ExistsError(fmt::format(
+      "{}: is what would be exported; name another folder for the export", out.string()));
 }
 
 }  // namespace
@@ -201,7 +216,8 @@ HfExportResult export_hf(const HfExport& request) {
   result.step = step_of(source);
   result.has_vocabulary = vocabulary.has_value();
 
-  const fs::path out = prepare_destination(request.out);
+  const fs::path out = name_of_destination(request.out);
+  refuse_own_source(out, source.path);
   check_replaceable(out);
   const ExportRecord record(request, source, vocabulary);
   if (!request.force && holds(out, record)) return result;
@@ -210,6 +226,7 @@ HfExportResult export_hf(const HfExport& request) {
   const auto kernels = kernels::open_kernels(*device);
   model::Gpt2 model(*device, *kernels, config);
   model::load_weights(source, model);
+  make_parent_of(out);
   formats::DurableDirectory directory(out);
   const fs::path& building = directory.temporary_path();
   model::save_model(building, model, request.type);

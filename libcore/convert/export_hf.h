@@ -35,8 +35,8 @@ struct HfExportResult {
 /// changed there is nothing to do. Only an export is ever replaced: the whole folder `out` goes, so
 /// one that holds anything else is refused. Throws: InputError (not a model, damaged, a weight that
 /// is not finite); ContradictionError (a vocabulary of another model); ExistsError (`out` is
-/// something else, or another process is writing it); UsageError (a weight too large for f16);
-/// IoError.
+/// something else, the source itself, or another process is writing it); UsageError (a weight too
+/// large for f16); IoError.
 HfExportResult export_hf(const HfExport& request);
 
 }  // namespace gpt2::convert

@@ -25,7 +25,8 @@ std::vector<formats::TrainLogRecord> load_records(const std::filesystem::path& r
     return formats::load_log_text(run_directory);
   }
   throw formats::InputError(
-      fmt::format("{}: has neither metrics.jsonl nor log.txt", run_directory.string()));
+      fmt::format("{}: is no run folder: it has neither metrics.jsonl nor log.txt",
+                  run_directory.string()));
 }
 
 void take(Curve& curve, const formats::TrainLogRecord& record, const char* number) {

@@ -7,6 +7,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -21,11 +22,15 @@ using formats::UsageError;
 
 /// Pipes are read, too: --config <(sed ... train.yaml).
 std::string load_text(const std::filesystem::path& path) {
-  std::error_code ignored;
+  const auto refuse = [&](const char* problem) {
+    throw formats::InputError(fmt::format("{}: {}", path.string(), problem));
+  };
+  const auto status = std::filesystem::status(path);
+  if (!std::filesystem::exists(status)) refuse("no such file");
+  if (std::filesystem::is_directory(status)) refuse("is a folder; name a YAML file");
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path, ignored)) {
-    throw formats::InputError(fmt::format("{}: cannot be read", path.string()));
-  }
+  if (!file) formats::throw_io_error(path.string(), "open");
   constexpr std::size_t kMostBytes = std::size_t{1} << 20;
   std::string text(kMostBytes + 1, '\0');
   file.read(text.data(), std::ssize(text));
@@ -107,7 +112,9 @@ std::vector<ConfigEntry> load_config_file(const std::filesystem::path& path) {
   std::map<std::string, int> line_of;
   if (root.IsNull()) return entries;
   if (!root.IsMap()) {
-    throw UsageError(fmt::format("{}: is not a map of option names to values", path.string()));
+    throw UsageError(
+        fmt::format("{}: is not a map of option names to values; write one 'name: value' a line",
+                    path.string()));
   }
   for (const auto& pair : root) {
     const YAML::Node &key = pair.first, &value = pair.second;

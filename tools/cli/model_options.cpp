@@ -23,6 +23,7 @@ void ModelOptions::declare(Command& command) {
   command.choice("--precision TYPE", precision, {"auto", "fp32", "bf16", "fp16", "fp8"},
                  "numbers the model computes with; this version has fp32 alone");
   command.option("--threads N", threads, "CPU threads; 0: every CPU that the process may use");
+  command.at_least(0);
 }
 
 OpenedModel open_model(const ModelOptions& options) {
@@ -31,12 +32,12 @@ OpenedModel open_model(const ModelOptions& options) {
         fmt::format("--precision {}: this version computes in fp32 only; give fp32 or auto",
                     options.precision));
   }
-  if (options.threads < 0) throw formats::UsageError("--threads must not be negative");
   OpenedModel opened;
   std::vector<std::string> notices;
   const auto directory = model::open_model_directory(options.checkpoint, notices);
   for (const auto& sentence : notices) notice(sentence);
   opened.directory = directory.path;
+  if (directory.manifest) opened.tokenizer = directory.manifest->tokenizer;
   const auto config = model::load_config(opened.directory);
   opened.device = device::open_device(options.device, options.threads);
   opened.kernels = kernels::open_kernels(*opened.device);
@@ -60,9 +61,15 @@ text::Tokenizer open_tokenizer(const ModelOptions& options, const OpenedModel& o
   if (tokenizer.vocab_size() != model_vocab_size) {
     throw formats::ContradictionError(fmt::format(
         "{}: the tokenizer has {} tokens, but the model in {} has {}; name the tokenizer that the "
-        "model "
-        "was trained with by --vocab",
+        "model was trained with by --vocab",
         directory.string(), tokenizer.vocab_size(), opened.directory.string(), model_vocab_size));
+  }
+  if (!formats::may_match(opened.tokenizer, tokenizer.fingerprint())) {
+    throw formats::ContradictionError(fmt::format(
+        "{}: is not the tokenizer that the model in {} was trained with (fingerprint {}, not {}); "
+        "leave --vocab out, or name that one",
+        directory.string(), opened.directory.string(), formats::to_hex(tokenizer.fingerprint()),
+        formats::to_hex(opened.tokenizer)));
   }
   return tokenizer;
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "formats/fingerprint.h"
 #include "libcore/device/device.h"
 #include "libcore/kernels/kernels.h"
 #include "libcore/model/gpt2.h"
@@ -25,6 +26,8 @@ struct ModelOptions {
 /// A model with its weights, and what it runs on.
 struct OpenedModel {
   std::filesystem::path directory;  // the model directory that --checkpoint means
+  formats::Fingerprint
+      tokenizer{};  // that it was trained with, as its checkpoint says; zero: unknown
   std::unique_ptr<device::Device> device;
   std::unique_ptr<kernels::Kernels> kernels;
   std::unique_ptr<model::Gpt2> model;
@@ -36,7 +39,8 @@ OpenedModel open_model(const ModelOptions& options);
 /// Where the vocabulary is: --vocab, else the model directory.
 std::filesystem::path tokenizer_directory(const ModelOptions& options, const OpenedModel& opened);
 /// The tokenizer of that folder. Throws: InputError naming --vocab when the model directory has
-/// none; ContradictionError when its vocabulary is not of the model's size.
+/// none; ContradictionError when its vocabulary is not of the model's size, or not the one that the
+/// model was trained with.
 text::Tokenizer open_tokenizer(const ModelOptions& options, const OpenedModel& opened);
 
 }  // namespace gpt2::cli

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
+#include <type_traits>
 
 #include "formats/errors.h"
 
@@ -27,6 +29,19 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+double number_of(const OptionTarget& target) {
+  return std::visit(
+      [](const auto* value) {
+        if constexpr (std::is_arithmetic_v<std::remove_pointer_t<decltype(value)>>) {
+          return static_cast<double>(*value);
+        } else {
+          throw std::logic_error("only a number has a least value");
+          return 0.0;
+        }
+      },
+      target);
+}
+
 }  // namespace
 
 std::string Option::spec() const {
@@ -44,6 +59,10 @@ void Option::set(const std::vector<std::string>& words, std::string_view source)
           fmt::format("'{}' is none of {}", words.front(), fmt::join(choices, ", ")));
     }
     assign(target, words);
+    if (least && number_of(target) < *least) {
+      throw formats::UsageError(
+          fmt::format("{} is too small; the least is {}", words.front(), *least));
+    }
   } catch (const formats::UsageError& error) {
     throw formats::UsageError(fmt::format("{}: {}", source, error.what()));
   }

@@ -3,6 +3,7 @@
 // What Command hides: the option table that flags, environment, YAML and --help are served from.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@ struct Option {
   std::string default_text;  // empty: --help shows none
   std::vector<std::string> choices;
   OptionTarget target;
+  std::optional<double> least;  // of a number
   bool required = false;
   bool given = false;  // set by flag, environment or YAML
 

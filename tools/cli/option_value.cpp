@@ -79,7 +79,7 @@ void parse(const std::string& word, Integer& target) {
   }
   value /= divisor;
   if (negative && std::unsigned_integral<Integer>) {
-    throw UsageError(fmt::format("{} is negative", word));
+    throw UsageError(fmt::format("{} is too small; the least is 0", word));
   }
   const Wide limit = static_cast<Wide>(kHighest) + (negative ? 1 : 0);
   if (too_long || value > limit) {

@@ -137,8 +137,10 @@ Words names_of(const std::vector<Option*>& options) {
   return names;
 }
 
-std::string did_you_mean(const std::string& nearest) {
-  return nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
+/// "; did you mean --seed?" for the name that is nearest, written after `before`.
+std::string advice_on(std::string_view wrong, const Words& names, std::string_view before) {
+  const auto nearest = nearest_name(wrong, names);
+  return nearest.empty() ? "; see --help" : fmt::format("; did you mean {}{}?", before, nearest);
 }
 
 void set_from_flags(const Typed& typed, const std::vector<Option*>& options) {
@@ -155,7 +157,7 @@ void set_from_config_file(const std::string& path, Command::Data& table) {
     auto* option = table.find(key);
     if (option == nullptr) {
       throw UsageError(fmt::format("{}:{}: unknown key {}{}", path, line, key,
-                                   did_you_mean(nearest_name(key, names_of(table.all_options())))));
+                                   advice_on(key, names_of(table.all_options()), "")));
     }
     option->set(words, fmt::format("{}:{}: {}", path, line, key));
     option->given = true;
@@ -177,10 +179,15 @@ void set_from_environment(Command::Data& table) {
 
 void set_positional(const Words& words, Command::Data& table, const Words& command_names) {
   const auto& positional = table.positional;
-  if (positional.target == nullptr && !words.empty()) {
-    const auto nearest = nearest_name(words.front(), command_names);
-    throw UsageError(fmt::format("unexpected word '{}'{}", words.front(),
-                                 did_you_mean(nearest.empty() ? "" : "the command " + nearest)));
+  if (!words.empty()) {
+    const auto& first = words.front();
+    const auto nearest = nearest_name(first, command_names);
+    const bool is_misspelt_command =
+        !nearest.empty() && nearest != first && !std::filesystem::exists(first);
+    if (positional.target == nullptr || is_misspelt_command) {
+      throw UsageError(fmt::format("unexpected word '{}'{}", first,
+                                   advice_on(first, command_names, "the command ")));
+    }
   }
   if (positional.target == nullptr) return;
   if (words.size() > 1 && !positional.name.ends_with("...")) {
@@ -193,16 +200,14 @@ void set_positional(const Words& words, Command::Data& table, const Words& comma
 [[noreturn]] void refuse_unknown_option(const std::string& unknown,
                                         const std::vector<Option*>& options) {
   const auto dashes = std::min(unknown.find_first_not_of('-'), unknown.size());
-  const auto nearest = nearest_name(unknown.substr(dashes), names_of(options));
   throw UsageError(fmt::format("unknown option {}{}", unknown,
-                               nearest.empty() ? "; see --help" : did_you_mean("--" + nearest)));
+                               advice_on(unknown.substr(dashes), names_of(options), "--")));
 }
 
 [[noreturn]] void refuse_missing_command(const Words& positional, const Words& command_names) {
-  const auto nearest =
-      positional.empty() ? std::string() : nearest_name(positional.front(), command_names);
   throw UsageError(
-      fmt::format("name a command: {}{}", fmt::join(command_names, ", "), did_you_mean(nearest)));
+      fmt::format("name a command: {}{}", fmt::join(command_names, ", "),
+                  advice_on(positional.empty() ? "" : positional.front(), command_names, "")));
 }
 
 /// Throws: UsageError naming everything that is required and was not given, or is an empty text.
@@ -252,10 +257,6 @@ void fill_closed_descriptors() {
   throw formats::IoError(errno == 0
                              ? "writing to stdout failed"
                              : fmt::format("writing to stdout failed: {}", std::strerror(errno)));
-}
-
-void print(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw_stdout_error();
 }
 
 /// Throws: IoError unless stdout took everything. Closing a copy makes network file systems say
@@ -330,6 +331,11 @@ void add_option(Command::Data& data, std::string_view spec, OptionTarget target,
 
 }  // namespace
 
+void print(std::string_view text) {
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw_stdout_error();
+}
+
 // ---- Command ------------------------------------------------------------------------------------
 
 Command::Command(std::unique_ptr<Data> data) : data_(std::move(data)) {}
@@ -385,6 +391,11 @@ void Command::positional(std::string_view name, std::vector<std::string>& target
 
 Command& Command::required() {
   (data_->positional_is_last ? data_->positional.required : data_->options.back().required) = true;
+  return *this;
+}
+
+Command& Command::at_least(double least) {
+  data_->options.back().least = least;
   return *this;
 }
 

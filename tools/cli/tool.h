@@ -48,6 +48,8 @@ class Command {
   void positional(std::string_view name, std::vector<std::string>& target, std::string_view help);
   /// The last added option or positional must be given, by flag, environment or YAML.
   Command& required();
+  /// The last added option, a number, must not be below `least`.
+  Command& at_least(double least);
   /// Was the option set by flag, environment or YAML (not a default)? `name` without dashes.
   bool given(std::string_view name) const;
   /// Every option as (name, text) after parsing, in the order they were declared: what
@@ -94,6 +96,8 @@ bool progress_wanted();
 std::string short_number(double value);
 /// The one of `names` that `wrong` was most likely meant to be; empty when none is near.
 std::string nearest_name(std::string_view wrong, const std::vector<std::string>& names);
+/// Writes to stdout. Throws: IoError with the reason.
+void print(std::string_view text);
 /// Refuses to write binary data to a terminal. Throws: UsageError.
 void refuse_binary_to_terminal(int descriptor, std::string_view what);
 

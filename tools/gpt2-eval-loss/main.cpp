@@ -98,7 +98,10 @@ void print(const eval::LossResult& result, const std::string& vocabulary, bool j
 void evaluate(const Settings& settings) {
   settings.check();
   std::optional<data::ShardSet> set;
-  if (!settings.shards.empty()) set.emplace(settings.shards);
+  if (!settings.shards.empty()) {
+    set.emplace(settings.shards);
+    for (const auto& shard : set->shards()) shard.verify();  // no figure from damaged data
+  }
   const auto opened = cli::open_model(settings.model);
   const auto tokenizer = set ? open_tokenizer_of(*set, settings, opened)
                              : std::optional(cli::open_tokenizer(settings.model, opened));
@@ -139,9 +142,12 @@ int main(int argc, char** argv) {
   tool.option("--separator TEXT", settings.separator, "divides the text into documents");
   tool.option("--context T", settings.windows.context,
               "tokens in a window; 0: the model's context");
+  tool.at_least(0);
   tool.option("--stride N", settings.windows.stride,
               "tokens between the beginnings of two windows; 0: the window's length");
+  tool.at_least(0);
   tool.option("--batch-size B", settings.windows.B, "windows that are run at once");
+  tool.at_least(1);
   tool.flag("--json", settings.json, "print one JSON object");
   tool.example("gpt2-eval-loss --checkpoint runs/demo/run --text chapter.txt --stride 128");
   return tool.run(argc, argv, [&] { gpt2::evaluate(settings); });

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // gpt2-plot: the curves of a run as a picture or as numbers.
-#include <iostream>
-
 #include "formats/errors.h"
 #include "libcore/plot/curves_svg.h"
 #include "libcore/plot/run_curves.h"
@@ -30,8 +28,8 @@ int main(int argc, char** argv) {
       throw formats::UsageError("--out " + out + ": only SVG is written; end the name with .svg");
     }
     const auto curves = plot::load_run_curves(run.front());
-    if (out == "-") std::cout << plot::draw_curves(curves);
+    if (out == "-") cli::print(plot::draw_curves(curves));
     if (!out.empty() && out != "-") plot::save_curves(curves, out);
-    if (json) std::cout << plot::summary_json(curves) << '\n';
+    if (json) cli::print(plot::summary_json(curves) + '\n');
   });
 }

@@ -22,6 +22,7 @@ namespace {
 void for_each_shard(const std::vector<std::string>& patterns,
                     const std::function<void(const formats::TokenShardReader&)>& action) {
   const auto paths = data::find_shards(patterns);
+  if (paths.size() == 1) return action(data::open_shard(paths.front()));
   std::size_t refused_count = 0;
   for (const auto& path : paths) {
     try {

@@ -20,8 +20,8 @@ refused 64 'one of the two' --checkpoint model --text text --shards shards/*.bin
 refused 64 --separator --checkpoint model --shards shards/*.bin --separator x
 refused 64 'stride of 9 and a context of 8' --checkpoint model --text text --stride 9
 refused 64 'context of 9' --checkpoint model --text text --context 9
-refused 64 'stride of -1' --checkpoint model --text text --stride -1
-refused 64 'batch size' --checkpoint model --text text --batch-size 0
+refused 64 '--stride: -1 is too small; the least is 0' --checkpoint model --text text --stride -1
+refused 64 '--batch-size: 0 is too small; the least is 1' --checkpoint model --text text --batch-size 0
 refused 65 no-such-file --checkpoint model --text no-such-file
 refused 65 'no-such-*.bin' --checkpoint model --shards 'no-such-*.bin'
 refused 65 'no token to score' --checkpoint model --text /dev/null

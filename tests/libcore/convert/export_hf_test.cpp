@@ -262,8 +262,14 @@ BOOST_AUTO_TEST_CASE(replaces_nothing_but_an_export) {
   fs::remove_all(out);
   std::ofstream(out) << "a file";
   BOOST_CHECK_THROW(run(), formats::ExistsError);
-  // Nor the model itself.
+  // Nor the model itself, though it be an export.
   BOOST_CHECK_THROW(export_hf({.source = source, .out = source}), formats::ExistsError);
+  fs::remove_all(out);
+  run();
+  const auto before = contents(out);
+  BOOST_CHECK_THROW(export_hf({.source = out, .out = out / ".." / "out", .type = WeightType::kF16}),
+                    formats::ExistsError);
+  BOOST_TEST((contents(out) == before));
 }
 
 BOOST_AUTO_TEST_CASE(two_exports_to_one_place_do_not_mix) {
