@@ -48,11 +48,12 @@ oracle:
 	ctest --test-dir $(BUILD) --output-on-failure -L oracle
 
 RUNS ?= 20000
+MOST_SECONDS ?= 0
 fuzz:
 	@scripts/setup_debian.sh fuzz
 	cmake --preset fuzz -G Ninja
 	cmake --build --preset fuzz -j $(JOBS) $(if $(FORMAT),--target fuzz_$(FORMAT))
-	tests/fuzz/run_targets.sh build-fuzz $(RUNS) $(FORMAT)
+	tests/fuzz/run_targets.sh build-fuzz $(RUNS) $(MOST_SECONDS) $(FORMAT)
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-configure.log

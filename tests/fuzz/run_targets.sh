@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The gpt2-tools authors
-# run_targets.sh BUILD RUNS [FORMAT...]: runs fuzz targets (all, or those of FORMAT...) on RUNS inputs each, the same ones
-# every time, and prints a line for each. The input of a finding goes to BUILD/findings; then the exit code is 1.
+# run_targets.sh BUILD RUNS MOST_SECONDS [FORMAT...]: runs fuzz targets (all, or those of FORMAT...) on RUNS inputs each,
+# the same ones every time, or as many as MOST_SECONDS (0: any) allow, and prints a line for each. The input of a finding
+# goes to BUILD/findings; then the exit code is 1.
 set -euo pipefail
-build=$1 runs=$2
-shift 2
+build=$1 runs=$2 most_seconds=$3
+shift 3
 seeds=$build/tests/fuzz
 if [[ $# -eq 0 ]]; then
   for list in "$seeds"/*.seeds; do set -- "$@" "$(basename "$list" .seeds)"; done
@@ -21,7 +22,8 @@ failed=0
 for format in "$@"; do
   mkdir "$scratch/corpus"
   mapfile -t options <"$seeds/$format.options"
-  options=(-seed=1 -runs="$runs" -timeout=10 -malloc_limit_mb=64 -rss_limit_mb=1024 "${options[@]}"
+  options=(-seed=1 -runs="$runs" -max_total_time="$most_seconds" -timeout=10 -malloc_limit_mb=64
+    -rss_limit_mb=1024 "${options[@]}"
     -seed_inputs="$(paste -sd, "$seeds/$format.seeds")" -artifact_prefix="$build/findings/$format-")
   if "$build/bin/fuzz_$format" "${options[@]}" "$scratch/corpus" 2>"$scratch/log"; then
     sed -nE "s/^#([0-9]+)\s+DONE\s+cov: ([0-9]+) ft: ([0-9]+) corp: ([0-9]+).*/\1 \2 \3 \4/p" "$scratch/log" |
