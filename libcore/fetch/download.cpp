@@ -167,10 +167,10 @@ class Transfer {
  private:
   void take_up_what_is_there() {
     if (total_ && file_.bytes() > *total_) file_.restart();
+    observer_.progress(file_.bytes(), total_.value_or(0));
     if (file_.bytes() == 0) return;
     formats::digest_file(formats::InputFile(file_.part_path()), file_.bytes(), digest_);
     is_joined_ = is_of_former_run_ = true;
-    observer_.progress(file_.bytes(), total_.value_or(0));
   }
 
   void start_over() {

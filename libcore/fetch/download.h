@@ -32,7 +32,7 @@ struct FileRequest {
 
 /// Told while a file comes, from the thread that fetches it.
 struct DownloadObserver {
-  /// So many bytes are there, of so many (0: not known).
+  /// So many bytes are there, of so many (0: not known). First called with what is there before.
   std::function<void(std::uint64_t bytes, std::uint64_t total)> progress;
   std::function<void(const std::string&)> notice;  // what the user should know
   std::function<void(const std::string&)> detail;  // what only the curious want to know
