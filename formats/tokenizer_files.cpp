@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kEndOfText = "<|endoftext|>";
 constexpr std::string_view kMergesVersion = "#version: 0.2";
-constexpr std::uint64_t kMaxFileBytes = std::uint64_t{256} << 20;
+constexpr std::uint64_t kMaxFileBytes = std::uint64_t{32} << 20;  // parsing takes 14 times as much
 
 // Bytes that are printable stand for themselves; the others take the code points from 256 on.
 constexpr bool is_printable(unsigned byte) {

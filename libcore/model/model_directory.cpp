@@ -47,7 +47,7 @@ bool is_folder(const fs::path& path) {
 
 /// A JSON file of a model directory.
 formats::JsonDocument load_json(const fs::path& path) {
-  constexpr std::uint64_t kMostBytes = 64 << 20;  // an index of thousands of tensors has 1 MB
+  constexpr std::uint64_t kMostBytes = 16 << 20;  // an index of thousands of tensors has 1 MB
   return {formats::load_file(path, kMostBytes), path.string()};
 }
 

@@ -93,6 +93,12 @@ BOOST_AUTO_TEST_CASE(numbers_that_json_cannot_hold) {
   BOOST_CHECK_THROW(encode_checkpoint_manifest(manifest), UsageError);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_too_long_to_be_read_is_not_written) {
+  auto manifest = sample_manifest();
+  manifest.configuration["text"] = std::string(16'000'000, 'a');
+  BOOST_CHECK_THROW(encode_checkpoint_manifest(manifest), UsageError);
+}
+
 // One case for each row of the table in formats/checkpoint.md.
 BOOST_AUTO_TEST_CASE(every_key_is_checked) {
   BOOST_TEST(error_in(sealed(sample())) == "no error");

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "formats/tokenizer_files.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
@@ -185,6 +187,23 @@ BOOST_AUTO_TEST_CASE(half_a_form_is_refused) {
   write_file(folder / "vocab.json", kVocabulary);
   BOOST_TEST(contains(error_of<InputError>([&] { load_tokenizer_files(folder.path()); }),
                       "merges.txt: no such file"));
+}
+
+BOOST_AUTO_TEST_CASE(pipes_devices_and_endless_files_are_refused_at_once) {
+  const TemporaryFolder folder;
+  const auto error = [&] {
+    return error_of<InputError>([&] { load_tokenizer_files(folder.path()); });
+  };
+  const auto path = folder / "tokenizer.json";
+  BOOST_TEST_REQUIRE(::mkfifo(path.c_str(), 0666) == 0);
+  BOOST_TEST(contains(error(), "is not a regular file"));
+  std::filesystem::remove(path);
+  std::filesystem::create_symlink("/dev/zero", path);
+  BOOST_TEST(contains(error(), "is not a regular file"));
+  std::filesystem::remove(path);
+  write_file(path, "");
+  std::filesystem::resize_file(path, std::uint64_t{1} << 40);  // sparse
+  BOOST_TEST(contains(error(), "size: is 1099511627776 bytes"));
 }
 
 // One case for each row of the table of tokenizer.json in formats/tokenizer_files.md.
