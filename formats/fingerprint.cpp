@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "formats/errors.h"
+#include "formats/json_text.h"
 
 namespace gpt2::formats {
 namespace {
@@ -31,7 +32,8 @@ Fingerprint fingerprint_from_hex(std::string_view hex) {
     fingerprint[i] = static_cast<std::uint8_t>(high * 16 + low);
   }
   if (!valid) {
-    throw InputError(fmt::format("tokenizer fingerprint \"{}\" is not 32 hexadecimal digits", hex));
+    throw InputError(
+        fmt::format("tokenizer fingerprint {} is not 32 hexadecimal digits", json_quote(hex)));
   }
   return fingerprint;
 }

@@ -153,11 +153,12 @@ Gpt2Config decode_config(std::string_view text, const std::string& path) {
   const auto refuse = [&](std::string_view key, auto found, std::string_view expected) {
     json.refuse(key, fmt::format("is {}, this build reads {}", found, expected));
   };
-  const auto type = word("model_type", "missing");
-  if (type != "gpt2") refuse("model_type", type, "gpt2");
+  const auto type = json.text("model_type");
+  if (type != "gpt2") refuse("model_type", formats::json_quote(type), "gpt2");
   const auto activation = word("activation_function", "gelu_new");
   if (activation != "gelu_new" && activation != "gelu_pytorch_tanh") {
-    refuse("activation_function", activation, "gelu_new and gelu_pytorch_tanh");
+    refuse("activation_function", formats::json_quote(activation),
+           "gelu_new and gelu_pytorch_tanh");
   }
   if (!truth("scale_attn_weights", true)) refuse("scale_attn_weights", false, "true");
   if (truth("scale_attn_by_inverse_layer_idx", false)) {
