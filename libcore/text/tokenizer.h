@@ -17,6 +17,7 @@
 namespace gpt2::text {
 
 class Encoder;
+class MergeTable;
 
 /// An immutable vocabulary ready to encode; any number of threads may use one at once.
 class Tokenizer {
@@ -43,13 +44,12 @@ class Tokenizer {
 
  private:
   friend class Encoder;
-  class MergeTable;
   formats::TokenizerFiles files_;
   formats::Fingerprint fingerprint_;
   std::unique_ptr<const MergeTable> table_;
 };
 
-/// One thread's fast way into a Tokenizer: remembers the ids of the pre-tokens seen last, in 2 MiB.
+/// One thread's fast way into a Tokenizer: remembers the ids of the pre-tokens seen last, in 4 MiB.
 /// Owns: the memory of pre-tokens; `tokenizer` must outlive it.
 class Encoder {
  public:
@@ -60,8 +60,8 @@ class Encoder {
   void encode(std::string_view text, std::vector<std::uint16_t>& ids);
 
  private:
-  class PretokenCache;
-  std::unique_ptr<PretokenCache> cache_;
+  struct Caches;
+  std::unique_ptr<Caches> caches_;
 };
 
 }  // namespace gpt2::text
