@@ -70,17 +70,6 @@ class LossSum {
   std::vector<float> losses_;
 };
 
-/// Windows of length T that lie in the first `max_tokens` tokens of the set.
-std::uint64_t windows_within(const data::ShardSet& set, std::int64_t T, std::uint64_t max_tokens) {
-  std::uint64_t windows = 0, tokens_left = max_tokens;
-  for (const auto& shard : set.shards()) {
-    const auto tokens = std::min(shard.header().token_count, tokens_left);
-    if (tokens > 0) windows += (tokens - 1) / static_cast<std::uint64_t>(T);
-    tokens_left -= tokens;
-  }
-  return windows;
-}
-
 void check_positive(std::int64_t value, std::string_view what) {
   if (value < 1)
     throw formats::UsageError(fmt::format("{} must be at least 1, is {}", what, value));
@@ -96,16 +85,27 @@ std::optional<double> LossResult::bits_per_byte() const {
   return bits / static_cast<double>(*byte_count);
 }
 
-LossResult validation_loss(model::Gpt2& model, const data::ShardSet& set, std::int64_t B,
-                           std::int64_t T, std::uint64_t max_tokens, const Progress& progress) {
-  check_positive(B, "the batch size");
-  check_positive(T, "the context");
-  const std::uint64_t windows = windows_within(set, T, max_tokens > 0 ? max_tokens : UINT64_MAX);
+std::uint64_t validation_windows(const data::ShardSet& set, std::int64_t T,
+                                 std::uint64_t max_tokens) {
+  std::uint64_t windows = 0, tokens_left = max_tokens > 0 ? max_tokens : UINT64_MAX;
+  for (const auto& shard : set.shards()) {
+    const auto tokens = std::min(shard.header().token_count, tokens_left);
+    if (tokens > 0) windows += (tokens - 1) / static_cast<std::uint64_t>(T);
+    tokens_left -= tokens;
+  }
   if (windows == 0) {
     throw formats::InputError(fmt::format(
         "{}: no window of {} tokens to validate on; give more tokens or a shorter context",
         set.shards().front().path().string(), T + 1));
   }
+  return windows;
+}
+
+LossResult validation_loss(model::Gpt2& model, const data::ShardSet& set, std::int64_t B,
+                           std::int64_t T, std::uint64_t max_tokens, const Progress& progress) {
+  check_positive(B, "the batch size");
+  check_positive(T, "the context");
+  const std::uint64_t windows = validation_windows(set, T, max_tokens);
   const auto vocab_size = static_cast<std::uint32_t>(model.config().vocab_size);
   LossSum sum(model, B, windows * static_cast<std::uint64_t>(T), progress);
   for (std::uint64_t index = 0; index < windows; ++index) {

@@ -27,6 +27,10 @@ struct LossResult {
 /// Called with tokens done and in all.
 using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
+/// How many windows of T inputs validation_loss() reads. Throws: InputError when there is none.
+std::uint64_t validation_windows(const data::ShardSet& set, std::int64_t T,
+                                 std::uint64_t max_tokens);
+
 /// Validation in training: whole windows of the first `max_tokens` tokens of the set in file order
 /// (0: all), as if the set ended there. The loss is summed in window order in double. Throws:
 /// InputError when there is no window.

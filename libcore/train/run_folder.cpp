@@ -68,7 +68,7 @@ RunFolder::RunFolder(fs::path path) : path_(std::move(path)), checkpoints_(path_
   made_.make_folder(path_);
   const auto lock = path_ / "lock";
   if (!fs::exists(lock)) made_.add(lock);
-  lock_.emplace(lock, "another gpt2-train");
+  lock_.emplace(lock, path_.string());
   made_.make_folder(checkpoints_);
   remove_leftovers(path_);
   remove_leftovers(checkpoints_);

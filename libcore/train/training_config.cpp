@@ -129,6 +129,13 @@ void TrainingConfig::check() const {
   if (max_steps > 0 && max_epochs > 0) {
     throw UsageError("--max-steps and --max-epochs both set the length of the run; give one");
   }
+  std::set<std::string> known;
+  for_each_option(*this, [&](const TrainingOption& option, const auto&) {
+    known.insert(std::string(option.name));
+  });
+  for (const auto& name : allow_change) {
+    require(known.contains(name), "allow-change", name, "the name of an option, without dashes");
+  }
   for_each_option(*this, [](const TrainingOption& option, const auto& value) {
     if constexpr (std::is_same_v<decltype(value), const std::string&>) {
       if (!option.choices.empty()) {

@@ -17,6 +17,7 @@
 #include "libcore/comm/communicator.h"
 #include "libcore/data/sequence_order.h"
 #include "libcore/data/shard_set.h"
+#include "libcore/eval/loss.h"
 #include "libcore/kernels/kernels_timed.h"
 #include "libcore/model/model_directory.h"
 #include "libcore/text/tokenizer.h"
@@ -272,6 +273,7 @@ TrainingPlan plan_run(TrainingConfig& config, const Material& material, int rank
   }
   check_samples(config, material);
   const auto windows = data::SequenceOrder(material.train, T, config.seed).windows_per_epoch();
+  if (material.val) eval::validation_windows(*material.val, T, config.val_tokens);
   const auto plan = make_plan(config, T, windows, rank_count);
   store_decisions(config, plan, shape);
   return plan;
