@@ -48,6 +48,14 @@ def read_stream(stream):
     return documents
 
 
+def unpacked(file):
+    """The bytes of a file as the tool reads them: gzip and zstd are unpacked."""
+    commands = {".gz": "gzip", ".zst": "zstd"}
+    if file.suffix in commands:
+        return run(commands[file.suffix], "-dcq", file)
+    return file.read_bytes()
+
+
 def load_tiktoken(merges, vocabulary):
     import tiktoken
     from tiktoken.load import data_gym_to_mergeable_bpe_ranks
@@ -106,7 +114,7 @@ class Oracle:
         """Every file of the data: the ids of tiktoken where it is UTF-8, the same bytes back always."""
         texts = others = 0
         for file in sorted(path for path in self.data.rglob("*") if path.is_file()):
-            content = file.read_bytes()
+            content = unpacked(file)
             stream = self.encode(file, arguments=["--format", "text"])
             if self.decode(stream) != content:
                 sys.exit(f"{file}: decode(encode(file)) differs from the file")
