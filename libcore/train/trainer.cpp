@@ -30,8 +30,8 @@ constexpr const char* kBadStepsKey = "bad_steps_in_row";
 constexpr const char* kSkippedStepsKey = "skipped_steps";
 constexpr std::int64_t kSampleTokens = 64;
 
-/// Leaves a validation that a stop signal cuts short.
-struct ValidationInterrupted {};
+/// Leaves a validation or a sample that a stop signal cuts short.
+struct Interrupted {};
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -175,29 +175,32 @@ void Trainer::take_step() {
 /// What the step just done (or step 0, or the one that a resumed run stands at) calls for. False if
 /// a stop signal came in between: the rest is left to the run that goes on.
 bool Trainer::complete_step() {
-  if (!validate_when_due()) return false;
-  sample_when_due();
+  try {
+    validate_when_due();
+    sample_when_due();
+  } catch (const Interrupted&) {
+    return false;
+  }
   save_when_due();
   return true;
 }
 
-bool Trainer::validate_when_due() {
+void Trainer::leave_if_asked() const {
+  if (parts_.stop_signal() != 0) throw Interrupted{};
+}
+
+void Trainer::validate_when_due() {
   const bool due =
       is_due(progress_.step, parts_.config.val_every) || progress_.step == parts_.plan.max_steps;
-  if (parts_.val_set == nullptr || !due || logged_.contains("val")) return true;
+  if (parts_.val_set == nullptr || !due || logged_.contains("val")) return;
   const auto watch = [&](std::uint64_t done, std::uint64_t all) {
-    if (parts_.stop_signal() != 0) throw ValidationInterrupted{};
+    leave_if_asked();
     parts_.observer.on_validation(done, all);
   };
-  try {
-    const auto result = eval::validation_loss(parts_.model, *parts_.val_set, parts_.plan.B,
-                                              parts_.plan.T, parts_.config.val_tokens, watch);
-    progress_.validation_loss = result.loss;
-    log("val", {{"loss", result.loss}, {"tokens", static_cast<double>(result.token_count)}});
-    return true;
-  } catch (const ValidationInterrupted&) {
-    return false;
-  }
+  const auto result = eval::validation_loss(parts_.model, *parts_.val_set, parts_.plan.B,
+                                            parts_.plan.T, parts_.config.val_tokens, watch);
+  progress_.validation_loss = result.loss;
+  log("val", {{"loss", result.loss}, {"tokens", static_cast<double>(result.token_count)}});
 }
 
 void Trainer::sample_when_due() {
@@ -208,7 +211,8 @@ void Trainer::sample_when_due() {
   const auto prompt = parts_.tokenizer->encode(parts_.config.sample_prompt);
   const auto continuations =
       sample::generate(parts_.model, std::vector<std::int32_t>(prompt.begin(), prompt.end()),
-                       {.max_tokens = kSampleTokens, .seed = parts_.config.seed});
+                       {.max_tokens = kSampleTokens, .seed = parts_.config.seed},
+                       [&](std::int64_t, std::int32_t) { leave_if_asked(); });
   const auto& tokens = continuations.front();
   std::vector<std::uint16_t> ids(tokens.begin(), tokens.end());
   log("sample", {}, parts_.config.sample_prompt + parts_.tokenizer->decode(ids));
@@ -270,8 +274,9 @@ void Trainer::stop_if_asked() {
   report_save(saves_.wait());
   log_profile();
   throw formats::StoppedError(
-      fmt::format("stopped by {} after step {}, saved in {}; --resume latest goes on",
-                  signal_name(signal), progress_.step, saved_.string()));
+      fmt::format("stopped by {} after step {}, saved in {}; gpt2-train --out {} --resume latest "
+                  "goes on",
+                  signal_name(signal), progress_.step, saved_.string(), parts_.config.out));
 }
 
 /// Begins checkpoints of this step under `names`, but for those that are there already.

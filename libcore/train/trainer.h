@@ -77,7 +77,8 @@ class Trainer {
  private:
   void take_step();
   bool complete_step();
-  bool validate_when_due();
+  void leave_if_asked() const;
+  void validate_when_due();
   void sample_when_due();
   void save_when_due();
   void stop_if_asked();

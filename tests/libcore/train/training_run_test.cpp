@@ -8,6 +8,8 @@
 #include <cmath>
 #include <csignal>
 #include <cstring>
+#include <future>
+#include <utility>
 
 #include "formats/durable_file.h"
 #include "formats/errors.h"
@@ -218,6 +220,51 @@ BOOST_AUTO_TEST_CASE(stop_signal_cuts_a_validation_short) {
   train(resume("cut"));
   train(config("whole"));
   BOOST_TEST(metrics("cut") == metrics("whole"), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(stop_signal_cuts_a_sample_short) {
+  auto settings = config("cut");
+  settings.sample_every = 5;
+  settings.val.clear();
+  Watcher watcher;
+  int asked = 0;
+  BOOST_CHECK_THROW(
+      train(settings, watcher, {}, [&] { return watcher.step == 5 && ++asked >= 3 ? SIGINT : 0; }),
+      formats::StoppedError);
+  BOOST_TEST(watcher.step == 5U);
+  BOOST_TEST(watcher.count("sample") == 0U);
+  BOOST_TEST(train(resume("cut")).count("sample") == 3U);
+  settings.out = at("whole");
+  train(settings);
+  BOOST_TEST(metrics("cut") == metrics("whole"), boost::test_tools::per_element());
+}
+
+// The signal comes while the checkpoint of step 3 is being written: that one is finished, and the
+// state of the step just done is saved, too.
+BOOST_AUTO_TEST_CASE(stop_signal_waits_for_the_save_under_way) {
+  auto settings = config("cut");
+  settings.save_every_steps = 3;
+  std::promise<void> asked_to_stop;
+  formats::set_fault_hook(
+      [asked = asked_to_stop.get_future().share()](std::string_view, const fs::path& path) {
+        if (path.string().find("step_00000003") != std::string::npos) asked.wait();
+        return 0;
+      });
+  Watcher watcher;
+  bool asked = false;
+  BOOST_CHECK_THROW(train(settings, watcher, {},
+                          [&] {
+                            if (watcher.step < 4) return 0;
+                            if (!std::exchange(asked, true)) asked_to_stop.set_value();
+                            return SIGTERM;
+                          }),
+                    formats::StoppedError);
+  formats::set_fault_hook({});
+  BOOST_TEST(checkpoint_names("cut") ==
+                 (std::vector<std::string>{"latest", "step_00000003", "step_00000004"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(watcher.count("checkpoint") == 2U);
+  BOOST_TEST(train(resume("cut")).first_step == 4U);
 }
 
 BOOST_AUTO_TEST_CASE(complete_run_is_left_as_it_is) {
