@@ -75,7 +75,7 @@ HWY_INLINE std::uint64_t find_starts(std::string_view block_text) {
     const std::size_t bytes = count_contraction_bytes(block_text, static_cast<std::size_t>(place));
     if (bytes == 0) continue;
     starts &= ~(std::uint64_t{2} << place);
-    starts |= std::uint64_t{1} << (static_cast<std::size_t>(place) + bytes);
+    starts |= std::uint64_t{1} << place << bytes;  // beyond the block: no start of this one
   }
   if (last_known < 1) return 0;
   const std::uint64_t known = (std::uint64_t{2} << last_known) - 2;
