@@ -165,4 +165,5 @@ def main():
             print(f"{name[:28]:28}{megabytes:8.1f}{rates}{ratios[0]:16.1f}{ratios[1]:10.1f}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
