@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// parquet_read COLUMN FILE: reads all texts of a column; prints their bytes and the seconds it
+// took. Run by parquet_speed.py.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <exception>
+
+#include "formats/parquet.h"
+
+int main(int argc, char** argv) try {
+  if (argc != 3) {
+    fmt::print(stderr, "usage: parquet_read COLUMN FILE\n");
+    return 64;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  gpt2::formats::ParquetTextReader reader(gpt2::formats::InputFile(argv[2]), argv[1]);
+  std::uint64_t bytes = 0;
+  for (std::string_view text; reader.next(text);) bytes += text.size();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  fmt::print("{} {:.6f}\n", bytes, seconds.count());
+  return 0;
+} catch (const std::exception& error) {
+  fmt::print(stderr, "parquet_read: {}\n", error.what());
+  return 1;
+}
