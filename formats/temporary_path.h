@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <mutex>
+#include <vector>
 
 namespace gpt2::formats {
 
@@ -32,8 +33,28 @@ class TemporaryPath {
   bool is_known_ = false;
 };
 
-/// Removes every unfinished path, with what is in it. While the caller keeps the lock that it gets,
-/// no thread can make another one.
+/// Folders and files that were made for something that may not come to be: unless it does, the
+/// destructor removes them again, but for a folder that holds something by then.
+class MadePaths {
+ public:
+  MadePaths();
+  MadePaths(const MadePaths&) = delete;
+  MadePaths& operator=(const MadePaths&) = delete;
+  ~MadePaths();
+
+  /// Makes the folder and those above it. Throws: IoError; ExistsError if it is something else.
+  void make_folder(const std::filesystem::path& path);
+  /// The caller made or is going to make this file, which is missing.
+  void add(std::filesystem::path path);
+  void keep();
+  void remove() noexcept;
+
+ private:
+  std::vector<std::filesystem::path> paths_;  // each before what lies in it
+};
+
+/// Removes every unfinished path, with what is in it, and what MadePaths would remove. While the
+/// caller keeps the lock that it gets, no thread can make another one.
 TemporaryPathsLock remove_temporary_paths();
 
 }  // namespace gpt2::formats

@@ -187,16 +187,6 @@ fs::path name_of_destination(const fs::path& out) {
   return named;
 }
 
-void make_parent_of(const fs::path& out) {
-  if (!out.has_parent_path()) return;
-  std::error_code error;
-  fs::create_directories(out.parent_path(), error);
-  if (error) {
-    throw formats::IoError(
-        fmt::format("{}: making the folder: {}", out.parent_path().string(), error.message()));
-  }
-}
-
 void refuse_own_source(const fs::path& out, const fs::path& source) {
   std::error_code ignored;
   if (!fs::equivalent(out, source, ignored)) return;
@@ -226,7 +216,8 @@ HfExportResult export_hf(const HfExport& request) {
   const auto kernels = kernels::open_kernels(*device);
   model::Gpt2 model(*device, *kernels, config);
   model::load_weights(source, model);
-  make_parent_of(out);
+  formats::MadePaths made;
+  if (out.has_parent_path()) made.make_folder(out.parent_path());
   formats::DurableDirectory directory(out);
   const fs::path& building = directory.temporary_path();
   model::save_model(building, model, request.type);
@@ -238,6 +229,7 @@ HfExportResult export_hf(const HfExport& request) {
   record_file.write(record.encode_for(building));
   record_file.commit();
   directory.commit();
+  made.keep();
   result.is_new = true;
   return result;
 }

@@ -77,15 +77,6 @@ std::vector<fs::path> find_shards_of(const std::string& prefix, const fs::path& 
   return names;
 }
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    throw formats::IoError(
-        fmt::format("{}: making the folder: {}", folder.string(), error.message()));
-  }
-}
-
 /// Renames, all or none: the destructor undoes those done unless keep() was called.
 class Renames {
  public:
@@ -150,7 +141,7 @@ class ShardCutter {
   ShardCutter(const ShardCut& cut, const formats::TokenShardHeader& base)
       : cut_(cut),
         base_(base),
-        out_dir_((make_folder(cut.out_dir), cut.out_dir)),
+        out_dir_((made_.make_folder(cut.out_dir), cut.out_dir)),
         staging_(out_dir_ / cut.prefix),
         replaced_(find_shards_of(cut.prefix, out_dir_)),
         splits_{{{"val", cut.val_tokens, cut.val_documents},
@@ -192,7 +183,7 @@ class ShardCutter {
     end_shard();
     const auto lock = formats::lock_temporary_paths();  // an interruption waits for the last name
     const fs::path replaced_dir = staging_.path() / "replaced";
-    make_folder(replaced_dir);
+    made_.make_folder(replaced_dir);
     Renames renames;
     for (const auto& name : replaced_) renames.rename(out_dir_ / name, replaced_dir / name);
     // 000000 leaves first and comes last: where it is, the whole set is, even if this process is
@@ -202,6 +193,7 @@ class ShardCutter {
     }
     formats::sync_directory(out_dir_);
     renames.keep();
+    made_.keep();
     return std::move(shards_);
   }
 
@@ -226,6 +218,7 @@ class ShardCutter {
 
   const ShardCut& cut_;
   const formats::TokenShardHeader base_;
+  formats::MadePaths made_;
   const fs::path out_dir_;
   formats::TemporaryDirectory staging_;
   std::vector<fs::path> replaced_;  // names in out_dir_

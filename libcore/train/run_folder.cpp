@@ -42,28 +42,6 @@ std::string epoch_checkpoint_name(std::uint64_t epoch) {
   return fmt::format("epoch_{:04d}", epoch);
 }
 
-MadePaths::~MadePaths() {
-  std::error_code ignored;
-  for (auto path = paths_.rbegin(); path != paths_.rend(); ++path) fs::remove(*path, ignored);
-}
-
-void MadePaths::make_folder(const fs::path& path) {
-  std::vector<fs::path> missing;
-  std::error_code error;
-  for (auto above = path; !above.empty() && !fs::exists(above, error); above = above.parent_path())
-    missing.push_back(above);
-  for (auto folder = missing.rbegin(); folder != missing.rend(); ++folder) {
-    const bool is_new = fs::create_directory(*folder, error);
-    if (error) {
-      throw formats::IoError(fmt::format("{}: make folder: {}", path.string(), error.message()));
-    }
-    if (is_new) add(*folder);
-  }
-  if (!fs::is_directory(path, error)) {
-    throw formats::ExistsError(fmt::format("{}: exists and is not a folder", path.string()));
-  }
-}
-
 RunFolder::RunFolder(fs::path path) : path_(std::move(path)), checkpoints_(path_ / "checkpoints") {
   made_.make_folder(path_);
   const auto lock = path_ / "lock";

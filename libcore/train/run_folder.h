@@ -9,34 +9,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "formats/durable_file.h"
+#include "formats/temporary_path.h"
 
 namespace gpt2::train {
 
 std::string step_checkpoint_name(std::uint64_t step);    // step_00000100
 std::string epoch_checkpoint_name(std::uint64_t epoch);  // epoch_0001
 inline constexpr const char* kFinalCheckpointName = "final";
-
-/// Folders and files that were made for something that may not come to be: unless it does, the
-/// destructor removes them again, but for a folder that holds something by then.
-class MadePaths {
- public:
-  MadePaths() = default;
-  MadePaths(const MadePaths&) = delete;
-  MadePaths& operator=(const MadePaths&) = delete;
-  ~MadePaths();
-  /// Makes the folder and those above it. Throws: IoError; ExistsError if it is something else.
-  void make_folder(const std::filesystem::path& path);
-  /// The caller made or is going to make this file, which is missing.
-  void add(std::filesystem::path path) { paths_.push_back(std::move(path)); }
-  void keep() { paths_.clear(); }
-
- private:
-  std::vector<std::filesystem::path> paths_;  // each before what lies in it
-};
 
 class RunFolder {
  public:
@@ -68,7 +49,7 @@ class RunFolder {
   void remove_leftovers(const std::filesystem::path& directory) const;
   std::filesystem::path path_, checkpoints_;
   std::optional<formats::FileLock> lock_;
-  MadePaths made_;  // after the lock, so that it removes what it made under it
+  formats::MadePaths made_;  // after the lock, so that it removes what it made under it
 };
 
 }  // namespace gpt2::train

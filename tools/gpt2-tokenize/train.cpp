@@ -2,10 +2,8 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <system_error>
-
 #include "formats/errors.h"
+#include "formats/temporary_path.h"
 #include "formats/tokenizer_files.h"
 #include "tools/gpt2-tokenize/commands.h"
 #include "tools/gpt2-tokenize/document_options.h"
@@ -23,14 +21,6 @@ text::PretokenCounts count_pretokens(text::DocumentSource& source) {
     progress.update(source.bytes_read());
   }
   return counts;
-}
-
-void make_directory(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) {
-    throw formats::IoError(fmt::format("{}: making the folder: {}", path, error.message()));
-  }
 }
 
 }  // namespace
@@ -71,8 +61,10 @@ void TrainCommand::run() const {
         "no pair of tokens occurs {} times any more: the vocabulary has {} entries, not {}",
         training.min_frequency, files.vocab_size(), training.vocab_size));
   }
-  make_directory(out_);
+  formats::MadePaths made;
+  made.make_folder(out_);
   formats::save_tokenizer_files(out_, files, kContext);
+  made.keep();
   if (cli::verbosity() > 0) {
     cli::notice(fmt::format("{} documents, {} bytes, {} distinct words, {} entries in {}",
                             source.document_count(), source.bytes_read(), counts.words().size(),

@@ -365,14 +365,18 @@ BOOST_AUTO_TEST_CASE(makes_the_folder_only_for_a_token_stream) {
   cut.out_dir = (folder / "new" / "deep").string();
   BOOST_CHECK_THROW(run("not a token stream", cut), formats::InputError);
   BOOST_TEST(!fs::exists(folder / "new"));
+  // Nor does half of one leave it behind.
+  const std::string stream = stream_of(counting_tokens(10));
+  BOOST_CHECK_THROW(run(stream.substr(0, stream.size() - 1), cut), formats::InputError);
+  BOOST_TEST(!fs::exists(folder / "new"));
   BOOST_TEST(run(stream_of(counting_tokens(10)), cut).shards.size() == 1U);
   BOOST_TEST(fs::exists(folder / "new" / "deep" / "p_train_000000.bin"));
 }
 
-BOOST_AUTO_TEST_CASE(an_out_dir_that_is_a_file_is_an_error_of_writing) {
+BOOST_AUTO_TEST_CASE(an_out_dir_that_is_a_file_is_kept) {
   auto cut = cut_of(10);
   cut.out_dir = write_bytes("file", "x");
-  BOOST_CHECK_THROW(run(stream_of(counting_tokens(10)), cut), formats::IoError);
+  BOOST_CHECK_THROW(run(stream_of(counting_tokens(10)), cut), formats::ExistsError);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
