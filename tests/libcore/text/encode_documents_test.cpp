@@ -3,15 +3,20 @@
 #include "libcore/text/encode_documents.h"
 
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <sstream>
+#include <streambuf>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "formats/errors.h"
 #include "formats/token_shard.h"
 #include "libcore/text/bpe_trainer.h"
 #include "tests/libcore/text/small_vocabulary.h"
+#include "tests/support/peak_memory.h"
 #include "tests/support/temporary_folder.h"
 
 namespace gpt2::text {
@@ -46,6 +51,23 @@ struct Pipe {
     decode_documents(reader, tokenizer, separator, out);
     return out.str();
   }
+};
+
+/// Counts what is written and keeps nothing.
+class CountingBuffer : public std::streambuf {
+ public:
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  int_type overflow(int_type byte) override {
+    ++bytes_;
+    return traits_type::not_eof(byte);
+  }
+  std::streamsize xsputn(const char*, std::streamsize count) override {
+    bytes_ += static_cast<std::size_t>(count);
+    return count;
+  }
+  std::size_t bytes_ = 0;
 };
 
 BOOST_FIXTURE_TEST_SUITE(encode_documents_to_a_stream, Pipe)
@@ -137,6 +159,33 @@ BOOST_AUTO_TEST_CASE(decode_writes_no_separator_at_the_start_of_the_stream) {
   BOOST_TEST(decode(tokenizer, stream, "|") == "||x");
   BOOST_TEST(decode(tokenizer, stream, "") == "x");
 }
+
+#ifndef __SANITIZE_ADDRESS__  // which keeps freed memory
+BOOST_AUTO_TEST_CASE(memory_does_not_grow_with_the_input) {
+  const Tokenizer tokenizer(make_vocabulary({{"t", "h"}, {"th", "e"}, {" ", "the"}}));
+  std::string line;
+  while (line.size() < 3000) line += "the cat sat on the mat and 42 others; ";
+  constexpr std::size_t kInputBytes = 120'000'000, kMostBytes = 90'000'000;
+  for (const auto& [name, record] : {std::pair{"long.txt", line + "\n"},
+                                     std::pair{"long.jsonl", "{\"text\":\"" + line + "\"}\n"}}) {
+    std::string part;
+    while (part.size() < 1'000'000) part += record;
+    const std::string path = folder.write(name, "");
+    std::ofstream file(path, std::ios::binary);
+    for (std::size_t bytes = 0; bytes < kInputBytes; bytes += part.size()) file << part;
+    file.close();
+    DocumentSource source({.files = {path}});
+    CountingBuffer counted;
+    std::ostream out(&counted);
+    support::reset_peak_memory();
+    const std::size_t before = support::peak_memory_bytes();
+    encode_documents(source, tokenizer, {.threads = 2}, out);
+    BOOST_TEST(counted.bytes() > kInputBytes / 2);
+    BOOST_TEST(support::peak_memory_bytes() < before + kMostBytes);
+    std::filesystem::remove(path);
+  }
+}
+#endif
 
 BOOST_AUTO_TEST_CASE(progress_reports_every_batch) {
   const Tokenizer tokenizer(make_vocabulary({}));
