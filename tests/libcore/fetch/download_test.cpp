@@ -302,6 +302,18 @@ const std::vector<Fault>& faults() {
              fmt::format("Content-Range: bytes 0-{}/{}\r\n", w.file.size() - 1, w.file.size()),
              w.file));
        }},
+      {"other range than asked for, no hash", End::kCompletes,
+       [](World& w, const Request& r, Connection& c, int number) {
+         const auto answer = right_answer({}, w.file);
+         if (number == 0) return void(c.send(cut(answer, w.file.size() / 2)));
+         if (!r.range_begin()) return void(c.send(answer));
+         const auto begin = *r.range_begin() - 1;  // one byte too early, and ends as much too early
+         c.send(response("206 Partial Content",
+                         fmt::format("ETag: \"v1\"\r\nContent-Range: bytes {}-{}/{}\r\n", begin,
+                                     w.file.size() - 2, w.file.size()),
+                         w.file.substr(begin, w.file.size() - 1 - begin)));
+       },
+       without_hash},
       {"206 that does not say its range", End::kCompletes,
        [](World& w, const Request& r, Connection& c, int number) {
          const auto answer = right_answer({}, w.file);
@@ -630,6 +642,18 @@ BOOST_AUTO_TEST_CASE(partial_file_is_not_trusted_without_a_hash) {
   get();
   BOOST_TEST(range_asked_for().value() == 1000U);
   BOOST_TEST((read_file(request.path) == file));
+}
+
+BOOST_AUTO_TEST_CASE(rest_is_asked_for_only_if_the_file_has_not_changed) {
+  const FaultServer cutting([this](const Request& asked, Connection& connection) {
+    const auto answer = right_answer(asked, file);
+    connection.send(asked.range_begin() ? answer : cut(answer, 1000));
+  });
+  request.url = parse_url(cutting.url("/file.bin"));
+  get();
+  BOOST_TEST(cutting.requests().size() == 2U);
+  BOOST_TEST(cutting.requests().back().header("range") == "bytes=1000-");
+  BOOST_TEST(cutting.requests().back().header("if-range") == "\"v1\"");
 }
 
 BOOST_AUTO_TEST_CASE(full_disk_keeps_what_was_written_and_says_so) {
