@@ -152,12 +152,14 @@ void Trainer::take_step() {
   saved_.clear();
   last_step_seconds_ = seconds_since(start);
 
-  log(finite ? "train" : "skip",
-      {{"loss", loss},
-       {"gradient_norm", norm},
-       {"learning_rate", learning_rate},
-       {"tokens", static_cast<double>(progress_.sequences_consumed) * static_cast<double>(plan.T)},
-       {"tokens_per_second", tokens / last_step_seconds_}});
+  std::map<std::string, double> numbers{
+      {"loss", loss},
+      {"gradient_norm", norm},
+      {"learning_rate", learning_rate},
+      {"tokens", static_cast<double>(progress_.sequences_consumed) * static_cast<double>(plan.T)},
+      {"tokens_per_second", tokens / last_step_seconds_}};
+  if (!finite) numbers["skipped_steps"] = static_cast<double>(progress_.skipped_steps);
+  log(finite ? "train" : "skip", std::move(numbers));
   if (finite) return;
   parts_.observer.on_notice(fmt::format(
       "step {}: loss {}, gradient norm {}; the update is left out", progress_.step, loss, norm));

@@ -642,6 +642,26 @@ BOOST_AUTO_TEST_CASE(diverging_run_stops_and_its_checkpoints_stay_finite) {
   }
 }
 
+// What the steps that were left out have not touched: the run ends as if they had not been tried.
+BOOST_AUTO_TEST_CASE(diverged_run_goes_on_from_its_last_checkpoint) {
+  train(config("whole"));
+  train_until(config("run"), 6);
+  const auto saved = read_bytes("run/checkpoints/step_00000006/model.safetensors");
+  auto wild = resume("run");
+  wild.learning_rate = 1e30;
+  wild.max_bad_steps = 3;
+  wild.allow_change = {"learning-rate"};
+  Watcher watcher;
+  BOOST_CHECK_EXCEPTION(train(wild, watcher, {"learning-rate", "max-bad-steps"}),
+                        formats::DivergedError, says({"3 steps in a row", "--resume"}));
+  BOOST_TEST(watcher.count("skip") == 3U);
+  BOOST_TEST(watcher.records.back().numbers.at("skipped_steps") == 3.0);
+  BOOST_TEST(read_bytes("run/checkpoints/step_00000006/model.safetensors") == saved);
+  BOOST_TEST(train(resume("run")).first_step == 6U);
+  BOOST_TEST(metrics("run") == metrics("whole"), boost::test_tools::per_element());
+  BOOST_TEST((final_files("run") == final_files("whole")));
+}
+
 BOOST_AUTO_TEST_CASE(failed_save_ends_the_run_with_the_one_before_whole) {
   train(config("whole"));
   Watcher watcher;

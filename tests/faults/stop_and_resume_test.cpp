@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// gpt2-train as a process that is killed, stopped and started again.
+// gpt2-train as a process that is stopped by signals and started again.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -10,7 +10,6 @@
 #include <chrono>
 #include <fstream>
 #include <optional>
-#include <random>
 #include <thread>
 
 #include "tests/libcore/train/tiny_run.h"
@@ -112,26 +111,7 @@ struct Faults : TinyRun {
   }
 };
 
-BOOST_FIXTURE_TEST_SUITE(kill_and_resume, Faults)
-
-// Killed at random times, so inside steps and inside saves; each start goes on from the newest
-// checkpoint.
-BOOST_AUTO_TEST_CASE(run_killed_again_and_again_ends_as_the_one_that_was_left_alone) {
-  const auto start = std::chrono::steady_clock::now();
-  BOOST_REQUIRE_EQUAL(run_to_the_end(begin("whole")), 0);
-  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;
-
-  std::mt19937 random(1);
-  for (int kill = 0; kill < 8; ++kill) {
-    Process process(begin("killed"), at("stderr"));
-    std::this_thread::sleep_for(whole * std::uniform_real_distribution(0.1, 0.4)(random));
-    process.send(SIGKILL);
-    const int code = process.wait();
-    BOOST_TEST((code == 128 + SIGKILL || code == 0), read_bytes("stderr"));
-  }
-  BOOST_TEST(run_to_the_end(begin("killed")) == 0, read_bytes("stderr"));
-  check_equal_to_whole("killed");
-}
+BOOST_FIXTURE_TEST_SUITE(stop_and_resume, Faults)
 
 BOOST_AUTO_TEST_CASE(signals_save_and_exit_75) {
   BOOST_REQUIRE_EQUAL(run_to_the_end(begin("whole")), 0);
