@@ -9,7 +9,6 @@
 #define GPT2_VECTOR_MATH_INL_H_
 #endif
 
-#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
 #include <cstdint>
@@ -90,12 +89,29 @@ HWY_INLINE float max_of(const float* values, std::int64_t count, float floor) {
   return max;
 }
 
-/// e^x within 2 units in the last place; a NaN stays one, so that a broken training step shows
-/// itself.
+/// e^x within 2 units in the last place for x in [-87, 88], and the value at the nearer end
+/// outside; a NaN stays one, so that a broken training step shows itself. Half the work of
+/// Highway's Exp. Method: 2^n e^r with n = x / ln 2 rounded; the polynomial is within 3e-9 of e^r,
+/// |r| <= ln 2 / 2.
 template <class D, class V>
 HWY_INLINE V exp_of(D d, V x) {
-  const auto limited = hn::Min(x, hn::Set(d, 88.5F));  // Highway's Exp is made for x <= 104
-  return hn::IfThenElse(hn::Eq(x, x), hn::Exp(d, limited), x);
+  const auto given = x;
+  x = hn::Max(hn::Set(d, -87.3F), hn::Min(hn::Set(d, 88.3F), x));
+  // Adding 1.5 x 2^23 rounds to a whole number and leaves it in the low bits: with 127 added, those
+  // of the exponent of 2^n.
+  const auto shift = hn::Set(d, 12582912.0F + 127.0F);
+  const auto shifted = hn::MulAdd(x, hn::Set(d, 1.44269504F), shift);
+  const auto n = hn::Sub(shifted, shift);
+  const auto power =
+      hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(hn::RebindToUnsigned<D>(), shifted)));
+  auto r = hn::NegMulAdd(n, hn::Set(d, 0.693359375F), x);  // ln 2 in two parts, the first exact
+  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4F), r);
+  auto p = hn::MulAdd(r, hn::Set(d, 0.001381454F), hn::Set(d, 0.008368745F));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.04166839F));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.16666521F));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.49999994F));
+  p = hn::MulAdd(p, hn::Mul(r, r), hn::Add(r, hn::Set(d, 1.0F)));
+  return hn::IfThenElse(hn::Eq(given, given), hn::Mul(p, power), given);
 }
 
 }  // namespace gpt2::kernels::HWY_NAMESPACE
