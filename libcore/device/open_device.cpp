@@ -17,7 +17,7 @@ std::unique_ptr<Device> open_device(std::string_view kind, int threads) {
   }
   if (kind == "cuda") {
     throw formats::UnavailableError(
-        "device cuda: this build has no GPU kernels; open auto or cpu instead");
+        "device cuda: this build has no GPU kernels; take auto or cpu");
   }
   throw formats::UsageError(fmt::format("device: is '{}', must be auto, cpu or cuda", kind));
 }

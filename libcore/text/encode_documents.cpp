@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <deque>
 #include <future>
@@ -164,8 +165,9 @@ void decode_documents(formats::TokenStreamReader& tokens, const Tokenizer& token
       }
       begins_stream = false;
     }
-    if (!out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
-      throw formats::IoError("standard output: writing failed");
+    errno = 0;
+    if (!out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) {
+      formats::throw_io_error("standard output", "writing");
     }
   }
 }

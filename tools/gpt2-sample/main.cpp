@@ -134,9 +134,13 @@ int main(int argc, char** argv) {
   tool.option("--prompt TEXT", settings.prompt, "what is continued");
   tool.option("--prompt-file FILE", settings.prompt_file, "the prompt as a file, - for stdin");
   tool.option("--max-tokens N", sampling.max_tokens, "new tokens of a sequence at most");
+  tool.at_least(1);
   tool.option("--num-sequences N", sampling.num_sequences, "continuations to make");
+  tool.at_least(1);
   tool.option("--temperature X", sampling.temperature, "0: always the most likely token");
+  tool.at_least(0);
   tool.option("--top-k K", sampling.top_k, "choose among the K most likely tokens; 0: all");
+  tool.at_least(0);
   tool.option("--top-p P", sampling.top_p, "choose among the likeliest that make up P together");
   tool.option("--seed N", sampling.seed, "other seeds give other texts");
   tool.flag("--json", settings.json, "print one JSON object a sequence");
