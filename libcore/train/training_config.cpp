@@ -103,6 +103,15 @@ std::string nearest_multiples(std::uint64_t tokens, std::uint64_t unit) {
                     : fmt::format("the nearest that fit are {} and {}", below, below + unit);
 }
 
+/// Divisors of `count` around `slots`, as words.
+std::string nearest_divisors(std::uint64_t count, std::uint64_t slots) {
+  std::uint64_t below = std::min(slots, count), above = slots;
+  while (count % below != 0) --below;
+  if (below == count) return std::to_string(below);
+  while (count % above != 0) ++above;
+  return fmt::format("{} or {}", below, above);
+}
+
 std::uint64_t automatic_slots(std::uint64_t micro_batch_count, int rank_count) {
   const auto most = std::max<std::uint64_t>(8, static_cast<std::uint64_t>(rank_count));
   const std::uint64_t in_count = micro_batch_count & (~micro_batch_count + 1);  // its power of two
@@ -304,9 +313,10 @@ TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
   if (micro_batch_count % slots != 0) {
     throw UsageError(
         fmt::format("--total-batch-tokens {} is not a multiple of slots x batch-size x context = "
-                    "{} x {} x {} = {}; {}",
+                    "{} x {} x {} = {}; {}, or give --slots {}",
                     tokens, slots, config.batch_size, T, slots * micro_batch_tokens,
-                    nearest_multiples(tokens, slots * micro_batch_tokens)));
+                    nearest_multiples(tokens, slots * micro_batch_tokens),
+                    nearest_divisors(micro_batch_count, slots)));
   }
   if (slots % static_cast<std::uint64_t>(rank_count) != 0) {
     throw UsageError(

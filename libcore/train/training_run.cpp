@@ -329,9 +329,12 @@ void check_resumed(const Start& start, const TrainingPlan& plan,
         "--val: the shards hold other data than those the run validated on before");
   judge("vocab", formats::may_match(before.tokenizer, now.tokenizer),
         "--vocab: is another tokenizer than the checkpoint's");
-  judge("order", before.order_version == now.order_version,
-        fmt::format("the order of data has version {} in the checkpoint and {} in this build",
-                    before.order_version, now.order_version));
+  if (before.order_version != now.order_version) {
+    throw ContradictionError(fmt::format(
+        "the order of data has version {} in the checkpoint and {} in this build; go on with a "
+        "build of that version, or begin anew with --init-from",
+        before.order_version, now.order_version));
+  }
   const bool extendable = config.schedule == "constant" || config.schedule == "wsd";
   judge("max-steps",
         plan.max_steps == stored.max_steps || (extendable && plan.max_steps > stored.max_steps),

@@ -71,7 +71,10 @@ BOOST_AUTO_TEST_CASE(total_batch_that_does_not_fit_names_the_nearest_that_do) {
                         says({"--total-batch-tokens 32768", "4000", "32000 and 36000"}));
   config.slots = "3";
   BOOST_CHECK_EXCEPTION(make_plan(config, 1024, 1000, 1), formats::UsageError,
-                        says({"3 x 4 x 1024 = 12288", "24576 and 36864"}));
+                        says({"3 x 4 x 1024 = 12288", "24576 and 36864", "--slots 2 or 4"}));
+  config.slots = "9";
+  BOOST_CHECK_EXCEPTION(make_plan(config, 1024, 1000, 1), formats::UsageError,
+                        says({"36864", "give --slots 8"}));
   config.slots = "auto";
   config.total_batch_tokens = 100;
   BOOST_CHECK_EXCEPTION(make_plan(config, 1024, 1000, 1), formats::UsageError,

@@ -642,6 +642,17 @@ BOOST_AUTO_TEST_CASE(diverging_run_stops_and_its_checkpoints_stay_finite) {
   }
 }
 
+// Which window comes next would be another one.
+BOOST_AUTO_TEST_CASE(checkpoint_of_another_order_of_data_is_refused) {
+  train_until(config("run"), 5);
+  const std::string name = "run/checkpoints/step_00000005/checkpoint.json";
+  auto manifest = formats::decode_checkpoint_manifest(read_bytes(name), name);
+  ++manifest.order_version;
+  write_bytes(name, formats::encode_checkpoint_manifest(manifest));
+  BOOST_CHECK_EXCEPTION(train(resume("run")), formats::ContradictionError,
+                        says({"order of data", "build"}));
+}
+
 // What the steps that were left out have not touched: the run ends as if they had not been tried.
 BOOST_AUTO_TEST_CASE(diverged_run_goes_on_from_its_last_checkpoint) {
   train(config("whole"));
