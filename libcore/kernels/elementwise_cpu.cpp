@@ -39,6 +39,45 @@ double block_sum_of_squares(const float* x, std::int64_t count) {
   return sum;
 }
 
+// to[k][i] = from[i][k] for 4 x 4 elements.
+HWY_INLINE void transpose_4x4(const float* from, std::int64_t from_stride, float* to,
+                              std::int64_t to_stride) {
+#if HWY_TARGET == HWY_SCALAR
+  for (std::int64_t i = 0; i < 4; ++i) {
+    for (std::int64_t k = 0; k < 4; ++k) to[k * to_stride + i] = from[i * from_stride + k];
+  }
+#else
+  const hn::FixedTag<float, 4> d;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_stride),
+             r2 = hn::LoadU(d, from + 2 * from_stride), r3 = hn::LoadU(d, from + 3 * from_stride);
+  const auto low01 = hn::InterleaveLower(d, r0, r1), low23 = hn::InterleaveLower(d, r2, r3);
+  const auto high01 = hn::InterleaveUpper(d, r0, r1), high23 = hn::InterleaveUpper(d, r2, r3);
+  hn::StoreU(hn::ConcatLowerLower(d, low23, low01), d, to);
+  hn::StoreU(hn::ConcatUpperUpper(d, low23, low01), d, to + to_stride);
+  hn::StoreU(hn::ConcatLowerLower(d, high23, high01), d, to + 2 * to_stride);
+  hn::StoreU(hn::ConcatUpperUpper(d, high23, high01), d, to + 3 * to_stride);
+#endif
+}
+
+// Some columns of `from`, all rows: a cache line of `to` is filled before the next is begun.
+void transpose_columns(const float* from, std::int64_t rows, std::int64_t columns,
+                       std::int64_t begin, std::int64_t end, float* to) {
+  constexpr std::int64_t kLine = 16;
+  const std::int64_t even_rows = rows / kLine * kLine, even_end = begin + (end - begin) / 4 * 4;
+  for (std::int64_t row = 0; row < even_rows; row += kLine) {
+    for (std::int64_t column = begin; column < even_end; column += 4) {
+      for (std::int64_t i = row; i < row + kLine; i += 4) {
+        transpose_4x4(from + i * columns + column, columns, to + column * rows + i, rows);
+      }
+    }
+  }
+  for (std::int64_t column = begin; column < end; ++column) {
+    for (std::int64_t row = column < even_end ? even_rows : 0; row < rows; ++row) {
+      to[column * rows + row] = from[row * columns + column];
+    }
+  }
+}
+
 }  // namespace gpt2::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -47,6 +86,7 @@ namespace gpt2::kernels {
 
 HWY_EXPORT(add_to);
 HWY_EXPORT(block_sum_of_squares);
+HWY_EXPORT(transpose_columns);
 
 namespace {
 constexpr std::int64_t kElementsOfTask = 64 * 1024;
@@ -65,6 +105,14 @@ void add_partial_rows(int threads, const float* rows, std::int64_t row_count, st
   for_each_task(threads, divide_up(columns, kColumnsOfTask), [&](std::int64_t task, int) {
     const Range part = range_of_task(task, kColumnsOfTask, columns);
     add_rows(rows + part.begin, row_count, part.count(), stride, sum + part.begin);
+  });
+}
+
+void transpose(int threads, const float* from, std::int64_t rows, std::int64_t columns, float* to) {
+  constexpr std::int64_t kColumnsOfTransposition = 64;
+  for_each_task(threads, divide_up(columns, kColumnsOfTransposition), [&](std::int64_t task, int) {
+    const Range part = range_of_task(task, kColumnsOfTransposition, columns);
+    HWY_DYNAMIC_DISPATCH(transpose_columns)(from, rows, columns, part.begin, part.end, to);
   });
 }
 

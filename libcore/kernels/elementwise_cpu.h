@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Sums over rows in a fixed order, shared by the CPU kernels that make gradients of parameters.
+// Sums over rows in a fixed order, and transposition, shared by the CPU kernels.
 #pragma once
 
 #include <cstdint>
@@ -13,5 +13,7 @@ void add_rows(const float* rows, std::int64_t row_count, std::int64_t columns, s
 /// The same, its columns shared out to `threads` threads.
 void add_partial_rows(int threads, const float* rows, std::int64_t row_count, std::int64_t columns,
                       std::int64_t stride, float* sum);
+/// to (columns, rows) = from (rows, columns), transposed, on `threads` threads.
+void transpose(int threads, const float* from, std::int64_t rows, std::int64_t columns, float* to);
 
 }  // namespace gpt2::kernels

@@ -24,6 +24,10 @@ constexpr std::int64_t kLeastTileRows = 64, kLeastTileColumns = 96;
 constexpr std::int64_t kTilesWanted = 24;
 constexpr std::int64_t kRowMultiple = 8, kColumnMultiple = 48;  // of oneDNN's AVX-512 inner loop
 
+// Each band of tiles packs b anew, and a transposed b takes a sixth longer: with so many rows it is
+// transposed once before.
+constexpr std::int64_t kRowsWorthTransposing = 512;
+
 // The step that cuts `count` into the number of parts that steps of `most` need, but equal ones.
 std::int64_t equal_step(std::int64_t count, std::int64_t most, std::int64_t multiple) {
   return std::max<std::int64_t>(1, round_up(divide_up(count, divide_up(count, most)), multiple));
@@ -100,24 +104,28 @@ void CpuKernels::matmul_forward(const MatmulForward& op) {
 }
 
 void CpuKernels::matmul_backward_input(const MatmulBackwardInput& op) {
-  const float* pre_activation = floats_of(op.pre_activation);
+  const float *weight = floats_of(op.weight), *pre_activation = floats_of(op.pre_activation);
   float* dx = floats_of(op.dx);
-  multiply_in_tiles(threads(),
-                    {.rows = op.N,
-                     .columns = op.K,
-                     .inner = op.M,
-                     .a = floats_of(op.dy),
-                     .a_stride = op.M,
-                     .b = floats_of(op.weight),
-                     .b_stride = op.M,
-                     .b_transposed = true,
-                     .c = dx,
-                     .c_stride = op.K},
-                    [&](const Tiling::Tile& tile) {
-                      if (pre_activation != nullptr) {
-                        multiply_by_gelu_slope(tile, pre_activation, op.K, dx);
-                      }
-                    });
+  Product product{.rows = op.N,
+                  .columns = op.K,
+                  .inner = op.M,
+                  .a = floats_of(op.dy),
+                  .a_stride = op.M,
+                  .b = weight,
+                  .b_stride = op.M,
+                  .b_transposed = true,
+                  .c = dx,
+                  .c_stride = op.K};
+  if (op.N >= kRowsWorthTransposing) {
+    float* transposed = workspace_.reserve(op.M * op.K);
+    transpose(threads(), weight, op.K, op.M, transposed);
+    product.b = transposed;
+    product.b_stride = op.K;
+    product.b_transposed = false;
+  }
+  multiply_in_tiles(threads(), product, [&](const Tiling::Tile& tile) {
+    if (pre_activation != nullptr) multiply_by_gelu_slope(tile, pre_activation, op.K, dx);
+  });
 }
 
 void CpuKernels::matmul_backward_weight(const MatmulBackwardWeight& op) {

@@ -20,7 +20,7 @@ struct Inputs {
 // into tiles.
 const std::vector<Inputs> kShapes{{1, 1, 1},     {1, 25, 75},  {3, 64, 192},   {8, 80, 1000},
                                   {9, 130, 33},  {65, 7, 257}, {130, 257, 65}, {257, 64, 513},
-                                  {300, 400, 1}, {7, 3, 2},    {513, 96, 200}};
+                                  {300, 400, 1}, {7, 3, 2},    {513, 96, 200}, {515, 37, 71}};
 
 enum class Gelu { kNone, kKept, kInPlace };
 Outputs forward(Backend& backend, const Inputs& in, Gelu gelu, bool with_bias = true) {
