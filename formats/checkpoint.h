@@ -20,11 +20,15 @@ struct CheckpointFile {
   std::string name;  // relative to the folder
   std::uint64_t bytes = 0;
   std::uint32_t crc32c = 0;
+
+  bool operator==(const CheckpointFile&) const = default;
 };
 struct CheckpointTensor {
   std::string file, name;
   std::uint64_t first_element = 0, element_count = 0;  // range within the whole tensor's elements
   std::uint32_t crc32c = 0;                            // of the tensor's bytes in that file
+
+  bool operator==(const CheckpointTensor&) const = default;
 };
 /// One shard of the data set that the run trains on: how it is recognised on resume.
 struct DataIdentity {
@@ -32,6 +36,8 @@ struct DataIdentity {
   std::uint64_t token_count = 0;
   std::uint32_t crc32c = 0;  // payload CRC, or of the first and last MiB of a foreign shard
   bool foreign = false;
+
+  bool operator==(const DataIdentity&) const = default;
 };
 
 struct CheckpointManifest {
@@ -51,6 +57,8 @@ struct CheckpointManifest {
   std::map<std::string, double> state;  // small numbers that resume needs (loss scale ...)
   std::vector<CheckpointFile> files;
   std::vector<CheckpointTensor> tensors;
+
+  bool operator==(const CheckpointManifest&) const = default;
 };
 
 inline constexpr const char* kCheckpointManifestName = "checkpoint.json";

@@ -20,6 +20,8 @@ struct TokenStreamHeader {
   std::uint32_t vocab_size = 50257;
   std::uint32_t end_of_text = 50256;  // 0xFFFFFFFF: none
   Fingerprint tokenizer{};
+
+  bool operator==(const TokenStreamHeader&) const = default;
 };
 
 /// Frames tokens onto a stream. Every call throws IoError when the stream goes bad.

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // Records that are accepted come back equal when they are written again, and a log that is cut back
 // to its end keeps its bytes: metrics.jsonl and log.txt alike.
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "formats/errors.h"
@@ -16,10 +18,14 @@ using Load = std::vector<TrainLogRecord> (*)(const std::filesystem::path& run_di
 
 constexpr auto kAllSteps = std::numeric_limits<std::uint64_t>::max();
 
-std::string text_of(const std::vector<TrainLogRecord>& records) {
-  std::string text;
-  for (const auto& record : records) text += encode_train_log_record(record) + "\n";
-  return text;
+/// A number that is not finite is written as null, which is read as NaN.
+bool came_back(const TrainLogRecord& after, const TrainLogRecord& before) {
+  return after.kind == before.kind && after.step == before.step && after.time == before.time &&
+         after.text == before.text &&
+         std::ranges::equal(after.numbers, before.numbers, [](const auto& a, const auto& b) {
+           return a.first == b.first &&
+                  (a.second == b.second || (std::isnan(a.second) && !std::isfinite(b.second)));
+         });
 }
 
 void check_log(const std::string& name, Load load, std::string_view input) {
@@ -41,8 +47,7 @@ void check_log(const std::string& name, Load load, std::string_view input) {
     for (const auto& record : records) writer.write(record);
   }
   const auto written = load_train_log(copy);
-  require(text_of(written) == text_of(records), "the same records come back");
-  require(text_of(written) == read_whole(copy / "metrics.jsonl"), "they are written a line each");
+  require(std::ranges::equal(written, records, came_back), "the same records come back");
   for (const auto& record : load_log_text(copy)) {
     require(record.numbers.size() == 1, "a line of log.txt holds one number");
   }
