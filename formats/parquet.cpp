@@ -264,7 +264,6 @@ class ParquetTextReader::Column {
 
 ParquetTextReader::ParquetTextReader(InputFile file, std::string_view column)
     : column_(std::make_unique<Column>(std::move(file), column)) {}
-ParquetTextReader::ParquetTextReader(ParquetTextReader&&) noexcept = default;
 ParquetTextReader::~ParquetTextReader() = default;
 
 bool ParquetTextReader::next(std::string_view& text) { return column_->next(text); }

@@ -18,7 +18,6 @@ class ParquetTextReader {
   /// Reads the footer. Throws: FormatError if the file is no Parquet file, is damaged, or the
   /// column is not there or of a kind that is not read; IoError.
   ParquetTextReader(InputFile file, std::string_view column);
-  ParquetTextReader(ParquetTextReader&&) noexcept;
   ~ParquetTextReader();
 
   /// Gives the next text that is not null, good until the next call; false after the last row.
