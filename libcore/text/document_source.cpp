@@ -275,11 +275,17 @@ DocumentSource::DocumentSource(DocumentInput input) : input_(std::move(input)) {
   if (input_.files.empty()) input_.files.emplace_back("-");
   bool all_sizes_known = true;
   for (const std::string& path : input_.files) {
+    if (path.empty())
+      throw InputError("a file name is empty; name a file, or - for standard input");
+    const bool is_file = !formats::is_standard_input(path);
     struct stat status {};
-    const int failed = formats::is_standard_input(path) ? ::fstat(STDIN_FILENO, &status)
-                                                        : ::stat(path.c_str(), &status);
-    if (failed != 0) {
+    const int failed = is_file ? ::stat(path.c_str(), &status) : ::fstat(STDIN_FILENO, &status);
+    if (failed != 0 || (is_file && ::access(path.c_str(), R_OK) != 0)) {
       throw InputError(fmt::format("{}: {}", formats::name_in_errors(path), std::strerror(errno)));
+    }
+    if (S_ISDIR(status.st_mode)) {
+      throw InputError(
+          fmt::format("{}: is a directory; name the files in it", formats::name_in_errors(path)));
     }
     all_sizes_known = all_sizes_known && S_ISREG(status.st_mode);
     total_bytes_ += static_cast<std::uint64_t>(status.st_size);

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "formats/errors.h"
 #include "formats/temporary_path.h"
 #include "formats/tokenizer_files.h"
@@ -43,6 +45,9 @@ TrainCommand::TrainCommand(cli::Tool& tool) {
 
 void TrainCommand::run() const {
   text::check_training(training_);
+  if (std::filesystem::exists(out_) && !std::filesystem::is_directory(out_)) {
+    throw formats::ExistsError(fmt::format("{}: exists and is not a folder", out_));
+  }
   if (!force_ && formats::has_tokenizer_files(out_)) {
     throw formats::ExistsError(
         fmt::format("{}: holds a vocabulary already; choose another folder or give --force", out_));
@@ -50,6 +55,9 @@ void TrainCommand::run() const {
   text::DocumentSource source(input_);
   const text::PretokenCounts counts = count_pretokens(source);
   notice_null_texts(source);
+  if (counts.words().empty()) {
+    throw formats::InputError("there is no text to train on: every document is empty");
+  }
 
   text::BpeTraining training = training_;
   cli::ProgressLine progress("merging", "entries", training.vocab_size);

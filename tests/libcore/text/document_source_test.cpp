@@ -2,7 +2,10 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "libcore/text/document_source.h"
 
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <vector>
@@ -208,9 +211,12 @@ BOOST_AUTO_TEST_CASE(files_are_read_in_the_order_given) {
 BOOST_AUTO_TEST_CASE(files_that_cannot_be_read_are_refused_before_any_is_read) {
   const std::string good = files.write("a.txt", "a");
   BOOST_CHECK_THROW(DocumentSource({.files = {good, "missing.txt"}}), formats::InputError);
-  DocumentSource folder({.files = {files.path().string()}});
-  TextPiece piece;
-  BOOST_CHECK_THROW(folder.next(piece), formats::InputError);
+  BOOST_CHECK_THROW(DocumentSource({.files = {good, files.path().string()}}), formats::InputError);
+  const std::string secret = files.write("secret.txt", "s");
+  std::filesystem::permissions(secret, std::filesystem::perms::none);
+  if (::access(secret.c_str(), R_OK) != 0) {  // root may read it
+    BOOST_CHECK_THROW(DocumentSource({.files = {good, secret}}), formats::InputError);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
