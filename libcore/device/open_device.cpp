@@ -16,8 +16,7 @@ std::unique_ptr<Device> open_device(std::string_view kind, int threads) {
     return std::make_unique<CpuDevice>(threads == 0 ? allowed_cpu_count() : threads);
   }
   if (kind == "cuda") {
-    throw formats::UnavailableError(
-        "device cuda: this build has no GPU kernels; take auto or cpu");
+    throw formats::UnavailableError("device cuda: this build has no GPU kernels; take auto or cpu");
   }
   throw formats::UsageError(fmt::format("device: is '{}', must be auto, cpu or cuda", kind));
 }

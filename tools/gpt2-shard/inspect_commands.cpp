@@ -121,7 +121,10 @@ VerifyCommand::VerifyCommand(cli::Tool& tool) {
 
 void VerifyCommand::run() const {
   const auto vocab_size = vocab_size_ > 0 ? std::optional(vocab_size_) : std::nullopt;
+  cli::ProgressLine progress("verifying", "shards", data::find_shards(files_).size());
+  std::uint64_t begun = 0;
   for_each_shard(files_, [&](const formats::TokenShardReader& shard) {
+    progress.update(begun++, shard.path().filename().string());
     const bool foreign = shard.header().foreign;
     shard.verify(foreign ? vocab_size : std::nullopt);
     if (foreign) {

@@ -3,6 +3,7 @@
 // gpt2-shard: a token stream to shards and back, and a look into shards.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -44,12 +45,19 @@ class WriteCommand {
   }
 
  private:
+  /// Of a stream that is a file, so that the time left can be told; 0: a pipe does not say.
+  static std::uint64_t about_token_count() {
+    struct stat status {};
+    const bool is_file = ::fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode);
+    return is_file ? static_cast<std::uint64_t>(status.st_size) / 2 : 0;
+  }
+
   void run() const {
     if (::isatty(STDIN_FILENO) != 0) {
       throw formats::UsageError("standard input is a terminal; pipe gpt2-tokenize into gpt2-shard");
     }
     ::fcntl(STDIN_FILENO, F_SETPIPE_SZ, 1 << 20);  // a third faster than the usual 64 KiB
-    cli::ProgressLine progress("sharding", "tokens", 0);
+    cli::ProgressLine progress("sharding", "tokens", about_token_count());
     const auto result =
         data::cut_into_shards(std::cin, "standard input", cut_,
                               [&](std::uint64_t token_count) { progress.update(token_count); });

@@ -4,6 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "formats/errors.h"
@@ -89,6 +90,24 @@ BOOST_AUTO_TEST_CASE(throws_the_error_of_its_thread_after_the_batches_before_it)
     BOOST_CHECK_EXCEPTION(batches.next(), formats::FormatError,
                           says({"damaged.bin", "1068", "60000"}));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_shard_cut_while_it_is_read_is_named) {
+  std::filesystem::resize_file(at("b.bin"), formats::kTokenShardHeaderBytes + 20);
+  auto batches = loader(1, 0);
+  const auto read_an_epoch = [&] {
+    for (std::uint64_t i = 0; i < set.window_count(T); ++i) batches.next();
+  };
+  BOOST_CHECK_EXCEPTION(read_an_epoch(), formats::InputError, says({"b.bin", "end of file"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_shard_replaced_or_removed_while_it_is_read_stays_what_it_was) {
+  const auto before = read_directly(0);
+  for (const auto* name : {"a.bin", "b.bin"}) {
+    std::filesystem::remove(at(name));
+    write_shard(name, counting_tokens(100, 9));
+  }
+  BOOST_TEST(row_of(loader(1, 0).next(), 0) == before, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(stops_whatever_its_thread_is_doing) {
