@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Loss, perplexity and bits per byte of a model on tokens.
+// Loss, perplexity and bits per byte of a model on tokens. Rows that pad a model's vocabulary
+// (model::is_table_of) count in its softmax, as they did in training.
 #pragma once
 
 #include <cstdint>

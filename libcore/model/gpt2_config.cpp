@@ -195,4 +195,12 @@ Gpt2Config load_config(const std::filesystem::path& directory) {
   return decode_config(formats::load_file(path, kMostBytes), path.string());
 }
 
+bool is_table_of(std::int64_t rows, std::int64_t tokens) {
+  if (rows == tokens) return true;
+  for (std::int64_t multiple = 8; multiple <= 1024; multiple *= 2) {
+    if (rows == (tokens + multiple - 1) / multiple * multiple) return true;
+  }
+  return false;
+}
+
 }  // namespace gpt2::model

@@ -43,4 +43,9 @@ Gpt2Config load_config(const std::filesystem::path& directory);
 std::string encode_config(const Gpt2Config& config, std::string_view dtype);
 std::string encode_generation_config(const Gpt2Config& config);
 
+/// Whether a table of `rows` is made for `tokens` tokens: of just as many, or of more, so that they
+/// are a multiple of 8, 16, 32 ... or 1024, as trainers pad it for speed (nanoGPT: 50304 rows for
+/// 50257 tokens). The rows that pad it are part of the model's softmax and stand for nothing.
+bool is_table_of(std::int64_t rows, std::int64_t tokens);
+
 }  // namespace gpt2::model

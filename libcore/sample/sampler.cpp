@@ -143,6 +143,7 @@ void SamplingOptions::check() const {
   if (max_tokens < 1 || max_tokens > std::numeric_limits<std::uint32_t>::max()) {
     refuse("the number of new tokens must be from 1 to 4294967295");
   }
+  if (vocab_size < 0) refuse("the number of ids to draw from must be 0 (all) or more");
   if (num_sequences < 1) refuse("the number of sequences must be at least 1");
 }
 
@@ -203,7 +204,11 @@ class Generation {
         at_once_(sequences_at_once(model, capacity_, options.num_sequences)),
         decoder_(model, at_once_, capacity_),
         made_(static_cast<std::size_t>(options.num_sequences)),
-        complete_(made_.size()) {}
+        complete_(made_.size()) {
+    const auto V = config_.vocab_size;
+    drawable_ =
+        static_cast<std::size_t>(options.vocab_size > 0 ? std::min(options.vocab_size, V) : V);
+  }
 
   std::vector<Tokens> run() {
     const auto logits = decoder_.prefill(prompt_);
@@ -238,8 +243,8 @@ class Generation {
       const auto number = growing_[i].number;
       // Of the prompt there is one row for all.
       const auto row = logits_.size() == V ? logits_ : logits_.subspan(i * V, V);
-      drawn_.push_back(
-          pick_token(row, options_, number, static_cast<std::uint32_t>(made_[number].size())));
+      drawn_.push_back(pick_token(row.first(drawable_), options_, number,
+                                  static_cast<std::uint32_t>(made_[number].size())));
     }
     for (auto i = growing_.size(); i-- > 0;) {
       auto& made = made_[growing_[i].number];
@@ -289,7 +294,8 @@ class Generation {
   const Tokens prompt_;
   const std::int64_t capacity_, at_once_;
   model::Decoder decoder_;
-  bool moved_ = false;  // the caches no longer begin with the prompt
+  std::size_t drawable_ = 0;  // ids that may be drawn
+  bool moved_ = false;        // the caches no longer begin with the prompt
   std::vector<Growing> growing_;
   std::span<const float> logits_;  // (sequences that grow, V), or (V)
   Tokens drawn_;

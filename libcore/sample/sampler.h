@@ -19,7 +19,8 @@ struct SamplingOptions {
   std::int64_t max_tokens = 100, num_sequences = 1;
   std::uint32_t seed = 42;
   bool stop_at_end_of_text = true;
-  void check() const;  // Throws: UsageError
+  std::int64_t vocab_size = 0;  // ids from here on pad the model's table, never drawn; 0: none
+  void check() const;           // Throws: UsageError
 };
 
 /// One token from logits (V), for new token number `position` (from 0) of sequence number

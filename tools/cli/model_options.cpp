@@ -58,7 +58,7 @@ text::Tokenizer open_tokenizer(const ModelOptions& options, const OpenedModel& o
   }
   auto tokenizer = text::Tokenizer::load(directory);
   const auto model_vocab_size = opened.model->config().vocab_size;
-  if (tokenizer.vocab_size() != model_vocab_size) {
+  if (!model::is_table_of(model_vocab_size, tokenizer.vocab_size())) {
     throw formats::ContradictionError(fmt::format(
         "{}: the tokenizer has {} tokens, but the model in {} has {}; name the tokenizer that the "
         "model was trained with by --vocab",

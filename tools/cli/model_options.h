@@ -39,8 +39,8 @@ OpenedModel open_model(const ModelOptions& options);
 /// Where the vocabulary is: --vocab, else the model directory.
 std::filesystem::path tokenizer_directory(const ModelOptions& options, const OpenedModel& opened);
 /// The tokenizer of that folder. Throws: InputError naming --vocab when the model directory has
-/// none; ContradictionError when its vocabulary is not of the model's size, or not the one that the
-/// model was trained with.
+/// none; ContradictionError when the model's table is not of its size (model::is_table_of), or it
+/// is not the one that the model was trained with.
 text::Tokenizer open_tokenizer(const ModelOptions& options, const OpenedModel& opened);
 
 }  // namespace gpt2::cli

@@ -42,7 +42,7 @@ std::optional<text::Tokenizer> open_tokenizer_of(const data::ShardSet& set,
                                                  const cli::OpenedModel& opened) {
   const auto& config = opened.model->config();
   const auto first_shard = set.shards().front().path().string();
-  if (set.vocab_size() != 0 && set.vocab_size() != config.vocab_size) {
+  if (set.vocab_size() != 0 && !model::is_table_of(config.vocab_size, set.vocab_size())) {
     throw formats::ContradictionError(
         fmt::format("{} has a vocabulary of {} tokens, but the model in {} has {}", first_shard,
                     set.vocab_size(), opened.directory.string(), config.vocab_size));
