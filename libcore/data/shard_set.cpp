@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cerrno>
 #include <fstream>
 #include <numeric>
 #include <string_view>
@@ -27,8 +28,9 @@ namespace fs = std::filesystem;
 class GlobMatches {
  public:
   explicit GlobMatches(const std::string& pattern) {
-    // GLOB_ERR: a folder that may not be read is an error, not a set without its files.
-    status_ = ::glob(pattern.c_str(), GLOB_ERR | GLOB_NOSORT, nullptr, &matches_);
+    // A folder that may not be read is an error, not a set without its files.
+    const auto give_up = [](const char*, int error) { return error == ENOENT ? 0 : 1; };
+    status_ = ::glob(pattern.c_str(), GLOB_NOSORT, give_up, &matches_);
     if (status_ != 0 && status_ != GLOB_NOMATCH) {
       formats::throw_io_error(pattern, "looking for files");
     }
