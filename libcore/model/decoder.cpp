@@ -66,7 +66,8 @@ void Decoder::State::feed(std::span<const std::int32_t> tokens, std::int64_t fir
   const auto length = std::ssize(tokens) / count;
   const auto& a = arena.plan(count, length, false);
   device.copy_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
-  forward_layers(model.kernels(), config, parameters, a, count, length, position, {},
+  embed_tokens(model.kernels(), config, parameters, a, count, length, position, {});
+  forward_layers(model.kernels(), config, parameters, a, count, length, {},
                  [&](std::int64_t layer) {
                    const auto& block = a.layers[static_cast<std::size_t>(layer)];
                    model.kernels().attention_cached({.qkv = block.qkv,

@@ -127,7 +127,8 @@ const Activations& Gpt2::forward(std::span<const std::int32_t> tokens, std::int6
   const auto& p = state_->parameters;
   const auto& a = state_->arena.plan(B, T, training);
   device_.copy_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
-  forward_layers(kernels_, config_, p, a, B, T, 0, dropout, [&](std::int64_t layer) {
+  embed_tokens(kernels_, config_, p, a, B, T, 0, dropout);
+  forward_layers(kernels_, config_, p, a, B, T, dropout, [&](std::int64_t layer) {
     const auto& block = a.layers[static_cast<std::size_t>(layer)];
     kernels_.attention_forward({.qkv = block.qkv,
                                 .out = block.attention,
@@ -138,20 +139,7 @@ const Activations& Gpt2::forward(std::span<const std::int32_t> tokens, std::int6
                                 .H = config_.heads,
                                 .dropout = attention_dropout(dropout, layer)});
   });
-  kernels_.residual_layernorm_forward(
-      {.residual = a.layers.back().residual_mid,
-       .branch = a.branch,
-       .sum = a.residual_f,
-       .weight = p.ln_f_weight,
-       .bias = p.ln_f_bias,
-       .y = a.ln_f,
-       .mean = a.ln_f_mean,
-       .rstd = a.ln_f_rstd,
-       .B = B,
-       .T = T,
-       .C = config_.channels,
-       .epsilon = config_.layer_norm_epsilon,
-       .dropout = mlp_residual_dropout(dropout, config_.layers - 1)});
+  last_layernorm(kernels_, config_, p, a, B, T, dropout);
   return a;
 }
 

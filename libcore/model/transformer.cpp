@@ -160,21 +160,26 @@ kernels::Dropout mlp_residual_dropout(const DropoutPlan& plan, std::int64_t laye
   return dropout_at(plan, 3 * layer + 3);
 }
 
-void forward_layers(kernels::Kernels& kernels, const Gpt2Config& config,
-                    const ModelTensors& parameters, const Activations& activations, std::int64_t B,
-                    std::int64_t T, std::int64_t first_position, const DropoutPlan& dropout,
-                    const std::function<void(std::int64_t layer)>& attend) {
-  const auto N = B * T, C = config.channels, F = config.inner_channels();
-  const auto epsilon = config.layer_norm_epsilon;
+void embed_tokens(kernels::Kernels& kernels, const Gpt2Config& config,
+                  const ModelTensors& parameters, const Activations& activations, std::int64_t B,
+                  std::int64_t T, std::int64_t first_position, const DropoutPlan& dropout) {
   kernels.embedding_forward({.tokens = activations.tokens,
                              .wte = parameters.wte,
                              .wpe = parameters.wpe,
                              .x = activations.layers.front().residual,
                              .B = B,
                              .T = T,
-                             .C = C,
+                             .C = config.channels,
                              .first_position = first_position,
                              .dropout = embedding_dropout(dropout)});
+}
+
+void forward_layers(kernels::Kernels& kernels, const Gpt2Config& config,
+                    const ModelTensors& parameters, const Activations& activations, std::int64_t B,
+                    std::int64_t T, const DropoutPlan& dropout,
+                    const std::function<void(std::int64_t layer)>& attend) {
+  const auto N = B * T, C = config.channels, F = config.inner_channels();
+  const auto epsilon = config.layer_norm_epsilon;
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
     const auto index = static_cast<std::size_t>(layer);
     const auto& p = parameters.layers[index];
@@ -248,6 +253,25 @@ void forward_layers(kernels::Kernels& kernels, const Gpt2Config& config,
                             .K = F,
                             .M = C});
   }
+}
+
+void last_layernorm(kernels::Kernels& kernels, const Gpt2Config& config,
+                    const ModelTensors& parameters, const Activations& activations, std::int64_t B,
+                    std::int64_t T, const DropoutPlan& dropout) {
+  const auto& a = activations;
+  kernels.residual_layernorm_forward({.residual = a.layers.back().residual_mid,
+                                      .branch = a.branch,
+                                      .sum = a.residual_f,
+                                      .weight = parameters.ln_f_weight,
+                                      .bias = parameters.ln_f_bias,
+                                      .y = a.ln_f,
+                                      .mean = a.ln_f_mean,
+                                      .rstd = a.ln_f_rstd,
+                                      .B = B,
+                                      .T = T,
+                                      .C = config.channels,
+                                      .epsilon = config.layer_norm_epsilon,
+                                      .dropout = mlp_residual_dropout(dropout, config.layers - 1)});
 }
 
 void check_tokens(std::span<const std::int32_t> tokens, std::int64_t vocab_size, bool allow_none) {

@@ -80,13 +80,21 @@ kernels::Dropout attention_dropout(const DropoutPlan& plan, std::int64_t layer);
 kernels::Dropout attention_residual_dropout(const DropoutPlan& plan, std::int64_t layer);
 kernels::Dropout mlp_residual_dropout(const DropoutPlan& plan, std::int64_t layer);
 
-/// Embeds a.tokens and runs every layer. At the end the stream is a.layers.back().residual_mid, and
-/// a.branch waits to be added to it, which the last layernorm does. `attend` turns qkv of a layer
-/// into attention.
+/// The stream that enters the first layer, of a.tokens at the positions from `first_position` on.
+void embed_tokens(kernels::Kernels& kernels, const Gpt2Config& config,
+                  const ModelTensors& parameters, const Activations& activations, std::int64_t B,
+                  std::int64_t T, std::int64_t first_position, const DropoutPlan& dropout);
+/// Runs every layer on the stream that was embedded. At the end the stream is
+/// a.layers.back().residual_mid, and a.branch waits to be added to it, which last_layernorm() does.
+/// `attend` turns qkv of a layer into attention.
 void forward_layers(kernels::Kernels& kernels, const Gpt2Config& config,
                     const ModelTensors& parameters, const Activations& activations, std::int64_t B,
-                    std::int64_t T, std::int64_t first_position, const DropoutPlan& dropout,
+                    std::int64_t T, const DropoutPlan& dropout,
                     const std::function<void(std::int64_t layer)>& attend);
+/// a.ln_f of every row, what the head reads.
+void last_layernorm(kernels::Kernels& kernels, const Gpt2Config& config,
+                    const ModelTensors& parameters, const Activations& activations, std::int64_t B,
+                    std::int64_t T, const DropoutPlan& dropout);
 
 /// Throws: UsageError unless every token is below `vocab_size` (and, without `allow_none`, not
 /// negative).
