@@ -46,6 +46,21 @@ std::optional<Number> number_unless_auto(std::string_view option, std::string_vi
   return number;
 }
 
+/// The most that an automatic warm-up may have; none: `text` says how long it is.
+std::optional<std::uint64_t> most_automatic_warmup(std::string_view text) {
+  constexpr std::string_view kAtMost = "at-most-";
+  if (text == kAuto) return 715;
+  if (!text.starts_with(kAtMost)) return {};
+  return parse_number<std::uint64_t>(text.substr(kAtMost.size()));
+}
+
+std::uint64_t warmup_of_run(std::string_view text, std::uint64_t max_steps) {
+  if (const auto most = most_automatic_warmup(text)) return std::min(*most, max_steps / 10);
+  if (const auto number = parse_number<std::uint64_t>(text)) return *number;
+  throw UsageError(fmt::format(
+      "--warmup-steps is '{}'; it must be auto, a number, or at-most- and a number", text));
+}
+
 void require(bool holds, std::string_view option, const auto& value, std::string_view rule) {
   if (!holds) throw UsageError(fmt::format("--{} is {}; it must be {}", option, value, rule));
 }
@@ -170,7 +185,9 @@ void TrainingConfig::check() const {
     require(*rate >= 0 && *rate <= learning_rate, "min-learning-rate", *rate,
             fmt::format("from 0 to --learning-rate, {}", learning_rate));
   }
-  number_unless_auto<std::uint64_t>("warmup-steps", warmup_steps);
+  warmup_of_run(warmup_steps, 0);
+  require(accumulation_steps <= kMostPerFactor, "accumulation-steps", accumulation_steps,
+          fmt::format("at most {}", kMostPerFactor));
   require(beta1 < 1, "beta1", beta1, "below 1");
   require(beta2 < 1, "beta2", beta2, "below 1");
   require(epsilon > 0, "epsilon", epsilon, "above 0");
@@ -241,7 +258,9 @@ TrainingConfig resume_configuration(const TrainingConfig& stored, const Training
     const std::string name(option.name), text = text_of(value);
     if (option.on_resume == OnResume::kNotStored || !given.contains(name)) return;
     const std::string& before = stored_texts.at(name);
-    const bool undecided = text == kAuto || (option.on_resume == OnResume::kShape && text == "0");
+    const bool undecided = text == kAuto ||
+                           (name == "warmup-steps" && most_automatic_warmup(text)) ||
+                           (option.on_resume == OnResume::kShape && text == "0");
     if (undecided || same_value(text, before)) return;
     const std::string change = fmt::format("{}: {} in the checkpoint, {} now", name, before, text);
     switch (option.on_resume) {
@@ -299,8 +318,10 @@ TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
                        std::uint64_t windows_per_epoch, int rank_count) {
   require(T >= 1 && T <= static_cast<std::int64_t>(kMostPerFactor), "context", T,
           fmt::format("from 1 to {}", kMostPerFactor));
-  const std::uint64_t tokens = config.total_batch_tokens;
   const std::uint64_t micro_batch_tokens = config.batch_size * static_cast<std::uint64_t>(T);
+  const std::uint64_t tokens = config.accumulation_steps > 0
+                                   ? config.accumulation_steps * micro_batch_tokens
+                                   : config.total_batch_tokens;
   if (tokens % micro_batch_tokens != 0) {
     throw UsageError(fmt::format(
         "--total-batch-tokens {} is not a multiple of batch-size x context = {} x {} = {}; {}",
@@ -330,8 +351,7 @@ TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
   plan.sequences_per_step = tokens / static_cast<std::uint64_t>(T);
   plan.windows_per_epoch = windows_per_epoch;
   plan.max_steps = steps_of_run(config, windows_per_epoch, plan.sequences_per_step);
-  const auto warmup = number_unless_auto<std::uint64_t>("warmup-steps", config.warmup_steps)
-                          .value_or(std::min<std::uint64_t>(715, plan.max_steps / 10));
+  const auto warmup = warmup_of_run(config.warmup_steps, plan.max_steps);
   plan.schedule = {
       .kind = config.schedule,
       .peak = config.learning_rate,
@@ -356,6 +376,8 @@ void store_decisions(TrainingConfig& config, const TrainingPlan& plan,
   config.channels = count(shape.channels);
   config.ffn_channels = count(shape.inner_channels());
   config.context = count(plan.T);
+  config.total_batch_tokens = plan.tokens_per_step();
+  config.accumulation_steps = 0;
   config.slots = std::to_string(plan.slots);
   config.max_steps = plan.max_steps;
   config.max_epochs = 0;

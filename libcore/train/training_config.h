@@ -29,7 +29,7 @@ struct TrainingConfig {
   std::string vocab, init_from;
   std::string device = "auto", precision = "auto";
   std::uint32_t threads = 0;
-  std::uint64_t batch_size = 4, total_batch_tokens = 32768;
+  std::uint64_t batch_size = 4, total_batch_tokens = 32768, accumulation_steps = 0;
   std::string slots = "auto";
   std::uint64_t max_steps = 0, max_epochs = 0;
   double learning_rate = 6e-4;
@@ -120,6 +120,9 @@ void for_each_option(Config& config, Visit&& visit) {
   visit(TrainingOption{"total-batch-tokens", "N", kSame,
                        "tokens in a step: slots x micro-batches x batch-size x context"},
         config.total_batch_tokens);
+  visit(TrainingOption{"accumulation-steps", "N", kSameContent,
+                       "micro-batches of a step, in the place of --total-batch-tokens (0: that)"},
+        config.accumulation_steps);
   visit(TrainingOption{"slots", "S", kSame,
                        "gradient slots of a step, joined in pairs: auto, or their number"},
         config.slots);
@@ -135,7 +138,8 @@ void for_each_option(Config& config, Visit&& visit) {
   visit(
       TrainingOption{
           "warmup-steps", "N", kSame,
-          "steps of linear warm-up: auto (715, at most a tenth of the run), or a number"},
+          "steps of linear warm-up: auto (715, at most a tenth of the run), a number, or at-most-N "
+          "(N, at most a tenth of the run)"},
       config.warmup_steps);
   visit(TrainingOption{"schedule",
                        "KIND",

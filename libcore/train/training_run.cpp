@@ -114,6 +114,13 @@ std::optional<model::ModelDirectory> find_checkpoint(const TrainingConfig& asked
   return newest;
 }
 
+void refuse_two_batch_sizes(const std::set<std::string>& given) {
+  if (given.contains("total-batch-tokens") && given.contains("accumulation-steps")) {
+    throw UsageError(
+        "--total-batch-tokens and --accumulation-steps both set the size of a step; give one");
+  }
+}
+
 /// A mistyped name must not become a new folder, nor a new run.
 void refuse_missing_folders(const TrainingConfig& asked) {
   if (asked.resume.empty() || asked.resume == "auto") return;
@@ -335,6 +342,9 @@ void check_resumed(const Start& start, const TrainingPlan& plan,
         "build of that version, or begin anew with --init-from",
         before.order_version, now.order_version));
   }
+  judge("total-batch-tokens", plan.tokens_per_step() == stored.total_batch_tokens,
+        fmt::format("a step has {} tokens in the checkpoint and {} now", stored.total_batch_tokens,
+                    plan.tokens_per_step()));
   const bool extendable = config.schedule == "constant" || config.schedule == "wsd";
   judge("max-steps",
         plan.max_steps == stored.max_steps || (extendable && plan.max_steps > stored.max_steps),
@@ -402,6 +412,7 @@ void leave_if_asked(const StopSignal& stop_signal) {
 void run_training(const TrainingConfig& asked, const std::set<std::string>& given,
                   TrainingObserver& observer, const StopSignal& stop_signal) {
   asked.check();
+  refuse_two_batch_sizes(given);
   refuse_missing_folders(asked);
   RunFolder folder(asked.out);
   const auto communicator = comm::open_communicator();

@@ -18,13 +18,17 @@ void check(std::string_view input) {
   } catch (const formats::UsageError&) {
     return;
   }
-  std::string written;
+  std::string written, group;
   for (auto& entry : entries) {
+    if (entry.group != group) written += cli::yaml_of(&entry.group) + ":\n";
+    group = entry.group;
+    if (!group.empty()) written += "  ";
     written += cli::yaml_of(&entry.key) + ": " + cli::yaml_of(&entry.words) + "\n";
   }
   const auto again = cli::load_config_file(write_scratch_file("config.yaml", written));
   require(again.size() == entries.size(), "the same entries come back");
   for (std::size_t i = 0; i < entries.size(); ++i) {
+    require(again[i].group == entries[i].group, "an entry keeps its group");
     require(again[i].key == entries[i].key, "an entry keeps its key");
     require(again[i].words == entries[i].words, "an entry keeps its words");
   }

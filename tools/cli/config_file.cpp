@@ -89,13 +89,12 @@ const std::string& checked_word(const std::string& word, const std::string& wher
 
 std::vector<std::string> words_of_value(const YAML::Node& value, const std::string& where) {
   const auto scalar = [&](const YAML::Node& node) {
-    if (node.IsMap() || node.IsSequence()) {
+    const bool is_empty_map = node.IsMap() && node.size() == 0;
+    if (is_empty_map || node.IsNull()) throw UsageError(fmt::format("{}: has no value", where));
+    if (!node.IsScalar()) {
       throw UsageError(
-          fmt::format("{}: is nested; a configuration is one flat map of option names to values "
-                      "or lists of values",
-                      where));
+          fmt::format("{}: is nested too deep; a value is a word or a list of words", where));
     }
-    if (!node.IsScalar()) throw UsageError(fmt::format("{}: has no value", where));
     return checked_word(node.Scalar(), where);
   };
   if (!value.IsSequence()) return {scalar(value)};
@@ -104,35 +103,49 @@ std::vector<std::string> words_of_value(const YAML::Node& value, const std::stri
   return words;
 }
 
+/// Appends the entries of one map: of the file, or of a group in it.
+void add_entries(const YAML::Node& map, const std::string& group, const std::string& path,
+                 std::vector<ConfigEntry>& entries) {
+  std::map<std::string, int> line_of;
+  for (const auto& pair : map) {
+    const YAML::Node &key = pair.first, &value = pair.second;
+    const int line = key.Mark().line + 1;
+    const auto where = fmt::format("{}:{}", path, line);
+    if (!key.IsScalar() || key.Scalar().empty()) {
+      throw UsageError(fmt::format("{}: a key is not a word", where));
+    }
+    ConfigEntry entry{.group = group,
+                      .key = checked_word(key.Scalar(), where),
+                      .spelling = key.Scalar(),
+                      .words = {},
+                      .line = line};
+    std::replace(entry.key.begin(), entry.key.end(), '_', '-');
+    const auto [first, is_new] = line_of.emplace(entry.key, line);
+    if (!is_new) {
+      throw UsageError(fmt::format("{}: {} is set a second time; the first is in line {}", where,
+                                   entry.key, first->second));
+    }
+    if (value.IsMap() && value.size() > 0 && group.empty()) {
+      add_entries(value, entry.key, path, entries);
+    } else {
+      entry.words = words_of_value(value, fmt::format("{}: {}", where, entry.key));
+      entries.push_back(std::move(entry));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<ConfigEntry> load_config_file(const std::filesystem::path& path) {
   const YAML::Node root = parse_document(load_text(path), path.string());
   std::vector<ConfigEntry> entries;
-  std::map<std::string, int> line_of;
   if (root.IsNull()) return entries;
   if (!root.IsMap()) {
     throw UsageError(
         fmt::format("{}: is not a map of option names to values; write one 'name: value' a line",
                     path.string()));
   }
-  for (const auto& pair : root) {
-    const YAML::Node &key = pair.first, &value = pair.second;
-    const int line = key.Mark().line + 1;
-    if (!key.IsScalar()) {
-      throw UsageError(fmt::format("{}:{}: a key is not a word", path.string(), line));
-    }
-    const auto where = fmt::format("{}:{}", path.string(), line);
-    ConfigEntry entry{.key = checked_word(key.Scalar(), where), .words = {}, .line = line};
-    std::replace(entry.key.begin(), entry.key.end(), '_', '-');
-    const auto [first, is_new] = line_of.emplace(entry.key, line);
-    if (!is_new) {
-      throw UsageError(fmt::format("{}:{}: {} is set a second time; the first is in line {}",
-                                   path.string(), line, entry.key, first->second));
-    }
-    entry.words = words_of_value(value, fmt::format("{}: {}", where, entry.key));
-    entries.push_back(std::move(entry));
-  }
+  add_entries(root, "", path.string(), entries);
   return entries;
 }
 

@@ -51,7 +51,12 @@ std::string Option::spec() const {
   return is_list() ? text + "..." : text;
 }
 
-void Option::set(const std::vector<std::string>& words, std::string_view source) {
+void Option::unset() {
+  assign(target, words_of(target, initial));
+  source = Source::kDefault;
+}
+
+void Option::set(const std::vector<std::string>& words, std::string_view name_of_source) {
   try {
     if (!choices.empty() && words.size() == 1 &&
         std::find(choices.begin(), choices.end(), words.front()) == choices.end()) {
@@ -64,7 +69,7 @@ void Option::set(const std::vector<std::string>& words, std::string_view source)
           fmt::format("{} is too small; the least is {}", words.front(), *least));
     }
   } catch (const formats::UsageError& error) {
-    throw formats::UsageError(fmt::format("{}: {}", source, error.what()));
+    throw formats::UsageError(fmt::format("{}: {}", name_of_source, error.what()));
   }
 }
 
@@ -123,6 +128,20 @@ std::string nearest_name(std::string_view wrong, const std::vector<std::string>&
     }
   }
   return nearest;
+}
+
+std::string advice_on(std::string_view wrong, const std::vector<std::string>& names,
+                      std::string_view before) {
+  const auto nearest = nearest_name(wrong, names);
+  return nearest.empty() ? "; see --help" : fmt::format("; did you mean {}{}?", before, nearest);
+}
+
+std::vector<std::string> names_of(const std::vector<Option*>& options) {
+  std::vector<std::string> names;
+  for (const auto* option : options) {
+    if (!option->is_hidden) names.push_back(option->name);
+  }
+  return names;
 }
 
 }  // namespace gpt2::cli

@@ -13,6 +13,9 @@
 
 namespace gpt2::cli {
 
+/// Where a value comes from; the later wins.
+enum class Source { kDefault, kFile, kEnvironment, kFlag };
+
 struct Option {
   std::string name;        // without dashes: "out-dir"
   std::string value_name;  // "DIR"; empty for a flag
@@ -22,16 +25,20 @@ struct Option {
   OptionTarget target;
   std::optional<double> least;  // of a number
   bool required = false;
-  bool given = false;  // set by flag, environment or YAML
+  Source source = Source::kDefault;
+  std::string initial = {};  // text_of() the target before anything set it
 
   char letter = '\0';      // -q for --quiet; only the options common to all tools have one
   bool is_hidden = false;  // --help and the man page do not show it
 
+  bool given() const { return source != Source::kDefault; }
   bool is_flag() const { return std::holds_alternative<bool*>(target); }
   bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }
   std::string spec() const;  // "--out-dir DIR", "--train GLOB...", "-q, --quiet"
-  /// Sets the target. Throws: UsageError that begins with `source` ("--seed", "GPT2_SEED" ...).
-  void set(const std::vector<std::string>& words, std::string_view source);
+  /// Sets the target. Throws: UsageError that begins with `name_of_source` ("--seed" ...).
+  void set(const std::vector<std::string>& words, std::string_view name_of_source);
+  /// As if it had not been given.
+  void unset();
 };
 
 struct Positional {
@@ -48,7 +55,10 @@ struct Command::Data {
   std::vector<std::string> examples;
   std::vector<Option> options;
   Positional positional;
-  bool positional_is_last = false;    // what required() means
+  bool positional_is_last = false;  // what required() means
+  std::vector<std::vector<std::string>> alternatives;
+  std::vector<std::string> config_groups;
+  std::vector<ConfigKey> config_keys;
   Command::Data* tool = nullptr;      // of a command: the tool, whose options it has too
   std::function<void()> action = {};  // of a command
 
@@ -65,5 +75,11 @@ struct CommonSettings {
   /// Their options, filling `this`, in the order of --help.
   std::vector<Option> options();
 };
+
+/// "; did you mean --seed?" for the name that is nearest, written after `before`.
+std::string advice_on(std::string_view wrong, const std::vector<std::string>& names,
+                      std::string_view before);
+/// What --help shows of them.
+std::vector<std::string> names_of(const std::vector<Option*>& options);
 
 }  // namespace gpt2::cli

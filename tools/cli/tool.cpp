@@ -21,7 +21,7 @@
 
 #include "formats/errors.h"
 #include "tools/cli/bash_completion.h"
-#include "tools/cli/config_file.h"
+#include "tools/cli/config_values.h"
 #include "tools/cli/console.h"
 #include "tools/cli/help_text.h"
 #include "tools/cli/interruption.h"
@@ -129,38 +129,12 @@ Typed sort_arguments(const Words& arguments, const std::vector<Option*>& options
 
 // ---- Where values come from ---------------------------------------------------------------------
 
-Words names_of(const std::vector<Option*>& options) {
-  Words names;
-  for (const auto* option : options) {
-    if (!option->is_hidden) names.push_back(option->name);
-  }
-  return names;
-}
-
-/// "; did you mean --seed?" for the name that is nearest, written after `before`.
-std::string advice_on(std::string_view wrong, const Words& names, std::string_view before) {
-  const auto nearest = nearest_name(wrong, names);
-  return nearest.empty() ? "; see --help" : fmt::format("; did you mean {}{}?", before, nearest);
-}
-
 void set_from_flags(const Typed& typed, const std::vector<Option*>& options) {
   for (auto* option : options) {
     const auto found = typed.options.find(option);
     if (found == typed.options.end()) continue;
     option->set(found->second, "--" + option->name);
-    option->given = true;
-  }
-}
-
-void set_from_config_file(const std::string& path, Command::Data& table) {
-  for (const auto& [key, words, line] : load_config_file(path)) {
-    auto* option = table.find(key);
-    if (option == nullptr) {
-      throw UsageError(fmt::format("{}:{}: unknown key {}{}", path, line, key,
-                                   advice_on(key, names_of(table.all_options()), "")));
-    }
-    option->set(words, fmt::format("{}:{}: {}", path, line, key));
-    option->given = true;
+    option->source = Source::kFlag;
   }
 }
 
@@ -173,7 +147,18 @@ void set_from_environment(Command::Data& table) {
     const char* value = std::getenv(name.c_str());
     if (value == nullptr || *value == '\0') continue;
     option->set({value}, name);
-    option->given = true;
+    option->source = Source::kEnvironment;
+  }
+}
+
+void drop_weaker_alternatives(Command::Data& table) {
+  for (const auto& names : table.alternatives) {
+    auto strongest = Source::kDefault;
+    for (const auto& name : names) strongest = std::max(strongest, table.find(name)->source);
+    for (const auto& name : names) {
+      auto* option = table.find(name);
+      if (option->given() && option->source < strongest) option->unset();
+    }
   }
 }
 
@@ -214,7 +199,7 @@ void set_positional(const Words& words, Command::Data& table, const Words& comma
 void require(Command::Data& table) {
   Words missing;
   for (const auto* option : table.all_options()) {
-    if (option->required && (!option->given || is_empty(option->target))) {
+    if (option->required && (!option->given() || is_empty(option->target))) {
       missing.push_back(option->spec());
     }
   }
@@ -231,10 +216,10 @@ std::string config_text(Command::Data& table, const std::string& tool_name) {
   std::string text =
       fmt::format("# {} --config; lines that begin with # are defaults\n", tool_name);
   for (const auto* option : table.all_options()) {
-    if (option->required && !option->given) {
+    if (option->required && !option->given()) {
       text += fmt::format("# {}: (required)\n", option->name);
     } else {
-      text += fmt::format("{}{}: {}\n", option->given ? "" : "# ", option->name,
+      text += fmt::format("{}{}: {}\n", option->given() ? "" : "# ", option->name,
                           yaml_of(option->target));
     }
   }
@@ -321,7 +306,8 @@ void add_option(Command::Data& data, std::string_view spec, OptionTarget target,
   option.help = help;
   option.target = target;
   option.choices = std::move(choices);
-  if (!option.is_flag() && !is_empty(target)) option.default_text = text_of(target);
+  option.initial = text_of(target);
+  if (!option.is_flag() && !is_empty(target)) option.default_text = option.initial;
   if (data.find(option.name) != nullptr) {
     throw std::logic_error(fmt::format("--{} is declared twice", option.name));
   }
@@ -399,10 +385,19 @@ Command& Command::at_least(double least) {
   return *this;
 }
 
+void Command::alternatives(std::vector<std::string> names) {
+  data_->alternatives.push_back(std::move(names));
+}
+
+void Command::config_keys(std::vector<std::string> groups, std::vector<ConfigKey> keys) {
+  data_->config_groups = std::move(groups);
+  data_->config_keys = std::move(keys);
+}
+
 bool Command::given(std::string_view name) const {
   const auto* option = data_->find(name);
   if (option == nullptr) throw std::logic_error(fmt::format("there is no option --{}", name));
-  return option->given;
+  return option->given();
 }
 
 std::vector<std::pair<std::string, std::string>> Command::resolved() const {
@@ -417,7 +412,7 @@ void Command::set_defaults(const std::vector<std::pair<std::string, std::string>
   for (const auto& [name, text] : values) {
     auto* option = data_->find(name);
     if (option == nullptr) throw UsageError(fmt::format("there is no option --{}", name));
-    if (!option->given) option->set(words_of(option->target, text), name);
+    if (!option->given()) option->set(words_of(option->target, text), name);
   }
 }
 
@@ -505,9 +500,10 @@ void Tool::answer(std::vector<std::string> arguments, const std::function<void()
   }
   if (!typed.unknown_option.empty()) refuse_unknown_option(typed.unknown_option, options);
   if (!list.empty() && &table == data_.get()) refuse_missing_command(typed.positional, names);
-  if (find_option(options, "config")->given) set_from_config_file(settings.config, table);
+  if (find_option(options, "config")->given()) set_from_config_file(settings.config, table);
   set_from_environment(table);
   set_from_flags(typed, table.all_options());
+  drop_weaker_alternatives(table);
   set_positional(typed.positional, table, named == nullptr ? names : Words{});
   if (settings.print_config) return print(config_text(table, data_->name));
   require(table);

@@ -15,6 +15,15 @@
 
 namespace gpt2::cli {
 
+/// How another program names an option in its configuration file.
+struct ConfigKey {
+  std::string key;        // "n-layer"; "wandb.project": in that group alone
+  std::string option;     // what it sets; several take a word of a list each; empty: nothing
+  std::string note = {};  // why it sets nothing
+  /// Its values and what they are here, "#" for any whole number; empty: the same.
+  std::vector<std::pair<std::string, std::string>> values = {};
+};
+
 /// One option table: of a tool, or of one of its commands.
 class Command {
  public:
@@ -46,6 +55,12 @@ class Command {
   /// --name; YAML and environment take true and false; --name=false too.
   void flag(std::string_view name, bool& target, std::string_view help);
   void positional(std::string_view name, std::vector<std::string>& target, std::string_view help);
+  /// Of these options, which exclude each other, those are as if not given that a weaker source
+  /// (flag, environment, file: in this order) sets than another one.
+  void alternatives(std::vector<std::string> names);
+  /// What --config takes beside options: groups, "training:" with keys under it, and other
+  /// programs' keys, which are told by notice().
+  void config_keys(std::vector<std::string> groups, std::vector<ConfigKey> keys);
   /// The last added option or positional must be given, by flag, environment or YAML.
   Command& required();
   /// The last added option, a number, must not be below `least`.

@@ -9,6 +9,7 @@
 
 #include "libcore/train/training_run.h"
 #include "tools/cli/tool.h"
+#include "tools/gpt2-train/config_keys.h"
 #include "tools/gpt2-train/stop_signal.h"
 #include "tools/gpt2-train/training_status.h"
 
@@ -50,6 +51,9 @@ int main(int argc, char** argv) {
   tool.example("gpt2-train --train 'a_train_*.bin' --val 'a_val_*.bin' --vocab vocab --out run");
   tool.example("gpt2-train --out run --resume latest");
   declare_options(tool, config);
+  tool.alternatives({"max-steps", "max-epochs"});
+  tool.alternatives({"total-batch-tokens", "accumulation-steps"});
+  tools::declare_config_keys(tool);
   tool.handles_signals();
   return tool.run(argc, argv, [&] {
     tools::catch_stop_signals(/*announce=*/cli::verbosity() >= 0);

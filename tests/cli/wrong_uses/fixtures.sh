@@ -97,7 +97,7 @@ echo 'learning-rat: 1' >unknown.yaml
 echo '- seed' >list.yaml
 printf 'seed: 1\n  batch-size: [' >broken.yaml
 echo 'seed: many' >type.yaml
-printf 'optimizer:\n  seed: 1\n' >nested.yaml
+printf 'optimizers:\n  seed: 1\n' >nested.yaml
 echo 'seed:' >without_value.yaml
 
 chmod 000 unreadable_folder unreadable.bin

@@ -99,6 +99,24 @@ BOOST_AUTO_TEST_CASE(warm_up_as_long_as_the_run_is_refused) {
   BOOST_TEST(make_plan(config, 1024, 1000, 1).schedule.warmup_steps == 99);
 }
 
+BOOST_AUTO_TEST_CASE(warm_up_of_at_most_so_many_steps_is_no_more_than_a_tenth_of_the_run) {
+  auto config = small_config();
+  config.warmup_steps = "at-most-2000";
+  BOOST_TEST(make_plan(config, 1024, 1000, 1).schedule.warmup_steps == 10);
+  config.warmup_steps = "at-most-4";
+  BOOST_TEST(make_plan(config, 1024, 1000, 1).schedule.warmup_steps == 4);
+  config.warmup_steps = "at-most-few";
+  BOOST_CHECK_EXCEPTION(config.check(), formats::UsageError, says({"--warmup-steps"}));
+}
+
+BOOST_AUTO_TEST_CASE(accumulation_steps_decide_the_tokens_of_a_step) {
+  auto config = small_config();
+  config.accumulation_steps = 6;
+  const auto plan = make_plan(config, 512, 1000, 1);
+  BOOST_TEST(plan.tokens_per_step() == 6 * config.batch_size * 512);
+  BOOST_TEST(plan.slots == 2);
+}
+
 BOOST_AUTO_TEST_CASE(values_out_of_range_are_refused_by_name) {
   const auto refuses = [](const char* name, auto member, auto value) {
     auto config = small_config();
