@@ -117,8 +117,9 @@ FileDescriptor open_alone(const fs::path& path, const fs::path& final_path) {
   }
 }
 
-// The same for a folder.
-FileDescriptor open_directory_alone(const fs::path& path, const fs::path& final_path) {
+// The same for a folder, which is emptied after `rescue`.
+FileDescriptor open_directory_alone(const fs::path& path, const fs::path& final_path,
+                                    const std::function<void(const fs::path&)>& rescue) {
   for (;;) {
     const auto make = [&] { return ::mkdir(path.c_str(), 0777); };
     const bool is_made = attempt("mkdir", path, make) == 0;
@@ -133,6 +134,7 @@ FileDescriptor open_directory_alone(const fs::path& path, const fs::path& final_
     }
     if (!lock_if_free(directory)) throw_in_use(final_path);
     if (!is_still_named(directory, path)) continue;
+    if (rescue) rescue(path);
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(path, error)) {
       if (!error) fs::remove_all(entry.path(), error);
@@ -181,6 +183,10 @@ int rename_to_new(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 void set_fault_hook(FaultHook hook) { fault_hook() = std::move(hook); }
+
+void rename_file(const fs::path& from, const fs::path& to) {
+  if (rename_path(from, to, 0) != 0) throw_io_error(to.string(), "rename");
+}
 
 void sync_directory(const fs::path& directory) {
   const auto descriptor = open_file(directory, O_RDONLY | O_DIRECTORY);
@@ -315,10 +321,11 @@ void PartialFile::commit(bool replace) {
   sync_directory(parent_of(path_));
 }
 
-TemporaryDirectory::TemporaryDirectory(const fs::path& path) {
+TemporaryDirectory::TemporaryDirectory(const fs::path& path,
+                                       const std::function<void(const fs::path&)>& rescue) {
   const auto temporary = temporary_beside(path);
   const auto lock = lock_temporary_paths();
-  descriptor_ = open_directory_alone(temporary, path);
+  descriptor_ = open_directory_alone(temporary, path, rescue);
   temporary_.claim(temporary);
 }
 

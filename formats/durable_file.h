@@ -86,18 +86,23 @@ class PartialFile {
 /// destructor. Owns: the folder, locked against other processes.
 class TemporaryDirectory {
  public:
-  /// Makes it, or empties what a killed process left. Throws: IoError; UsageError if `path` names
-  /// no folder; ExistsError if another process has it.
-  explicit TemporaryDirectory(const std::filesystem::path& path);
+  /// Makes it, or empties what a killed process left, after `rescue` has taken out of that folder
+  /// what it wants to keep. Throws: IoError; UsageError if `path` names no folder; ExistsError if
+  /// another process has it.
+  explicit TemporaryDirectory(
+      const std::filesystem::path& path,
+      const std::function<void(const std::filesystem::path& left)>& rescue = {});
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
   ~TemporaryDirectory() { remove(); }
   const std::filesystem::path& path() const { return temporary_.path(); }
+  /// Leaves the folder as it is: it has another name now, or the next one of this name is to rescue
+  /// what is in it.
+  void release() noexcept;
 
  private:
   friend class DurableDirectory;
   void remove() noexcept;
-  void release() noexcept;     // it has its final name
   FileDescriptor descriptor_;  // holds the lock
   TemporaryPath temporary_;
 };
@@ -125,6 +130,8 @@ class DurableDirectory {
 void link_or_copy_file(const std::filesystem::path& existing, const std::filesystem::path& path);
 /// Replaces the relative symbolic link `link` by one to `target` in one rename. Throws: IoError.
 void replace_symlink(const std::filesystem::path& link, const std::filesystem::path& target);
+/// rename(2); the new name is only durable after sync_directory(). Throws: IoError.
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
 /// fsync of a folder, so that names in it survive a power cut. Throws: IoError.
 void sync_directory(const std::filesystem::path& directory);
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <limits>
 #include <optional>
 #include <span>
@@ -18,6 +17,7 @@
 #include "formats/temporary_path.h"
 #include "formats/token_shard.h"
 #include "formats/token_stream.h"
+#include "libcore/data/shard_names.h"
 
 namespace gpt2::data {
 namespace {
@@ -50,55 +50,6 @@ void check(const ShardCut& cut) {
                     cut.prefix));
   }
 }
-
-bool is_shard_of(std::string_view prefix, std::string_view file_name) {
-  constexpr std::array<std::string_view, 3> kSplits{"_val_", "_test_", "_train_"};
-  constexpr std::string_view kEnding = ".bin";
-  if (!file_name.starts_with(prefix) || !file_name.ends_with(kEnding)) return false;
-  file_name.remove_prefix(prefix.size());
-  for (const auto split : kSplits) {
-    if (!file_name.starts_with(split)) continue;
-    const auto number =
-        file_name.substr(split.size(), file_name.size() - split.size() - kEnding.size());
-    return !number.empty() && number.find_first_not_of("0123456789") == std::string_view::npos;
-  }
-  return false;
-}
-
-/// Names in `folder` that an earlier cut with this prefix left, by bytes.
-std::vector<fs::path> find_shards_of(const std::string& prefix, const fs::path& folder) {
-  std::vector<fs::path> names;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (is_shard_of(prefix, entry.path().filename().native())) {
-      names.push_back(entry.path().filename());
-    }
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-/// Renames, all or none: the destructor undoes those done unless keep() was called.
-class Renames {
- public:
-  Renames() = default;
-  Renames(const Renames&) = delete;
-  Renames& operator=(const Renames&) = delete;
-  ~Renames() {
-    for (auto pair = done_.rbegin(); pair != done_.rend(); ++pair) {
-      ::rename(pair->second.c_str(), pair->first.c_str());
-    }
-  }
-  void rename(const fs::path& from, const fs::path& to) {
-    if (::rename(from.c_str(), to.c_str()) != 0) {
-      formats::throw_io_error(to.string(), "renaming a finished shard");
-    }
-    done_.emplace_back(from, to);
-  }
-  void keep() { done_.clear(); }
-
- private:
-  std::vector<std::pair<fs::path, fs::path>> done_;
-};
 
 /// val, test or train: where it ends, in tokens or in documents that begin in it.
 class Split {
@@ -142,17 +93,13 @@ class ShardCutter {
       : cut_(cut),
         base_(base),
         out_dir_((made_.make_folder(cut.out_dir), cut.out_dir)),
-        staging_(out_dir_ / cut.prefix),
-        replaced_(find_shards_of(cut.prefix, out_dir_)),
+        staging_(
+            out_dir_ / cut.prefix,
+            [this](const fs::path& left) { undo_publish_shards(left, cut_.prefix, out_dir_); }),
         splits_{{{"val", cut.val_tokens, cut.val_documents},
                  {"test", cut.test_tokens, cut.test_documents},
                  {"train", kNoLimit, 0}}} {
-    if (!replaced_.empty() && !cut.force) {
-      throw formats::ExistsError(fmt::format(
-          "{}: is there already; --force replaces the shards of prefix '{}' when the new ones are "
-          "complete",
-          (out_dir_ / replaced_.front()).string(), cut.prefix));
-    }
+    refuse_what_is_in_the_way();
     if ((cut.val_documents > 0 || cut.test_documents > 0) &&
         base.end_of_text == formats::kNoToken) {
       throw formats::UsageError(
@@ -181,23 +128,41 @@ class ShardCutter {
 
   std::vector<CutShard> publish() {
     end_shard();
+    std::vector<fs::path> names;
+    for (const auto& shard : shards_) names.push_back(shard.path.filename());
     const auto lock = formats::lock_temporary_paths();  // an interruption waits for the last name
-    const fs::path replaced_dir = staging_.path() / "replaced";
-    made_.make_folder(replaced_dir);
-    Renames renames;
-    for (const auto& name : replaced_) renames.rename(out_dir_ / name, replaced_dir / name);
-    // 000000 leaves first and comes last: where it is, the whole set is, even if this process is
-    // killed between two renames.
-    for (auto shard = shards_.rbegin(); shard != shards_.rend(); ++shard) {
-      renames.rename(staging_.path() / shard->path.filename(), shard->path);
+    try {
+      publish_shards(staging_.path(), cut_.prefix, names, out_dir_);
+    } catch (...) {
+      undo();
+      throw;
     }
-    formats::sync_directory(out_dir_);
-    renames.keep();
     made_.keep();
     return std::move(shards_);
   }
 
  private:
+  void refuse_what_is_in_the_way() const {
+    for (const auto& name : find_shards_of(cut_.prefix, out_dir_)) {
+      const fs::path path = out_dir_ / name;
+      if (fs::is_directory(path)) {
+        throw formats::ExistsError(
+            fmt::format("{}: is a folder with the name of a shard; move it away", path.string()));
+      }
+      if (cut_.force) continue;
+      throw formats::ExistsError(fmt::format(
+          "{}: is there already; --force replaces the shards of prefix '{}' when the new ones are "
+          "complete",
+          path.string(), cut_.prefix));
+    }
+  }
+  void undo() {
+    try {
+      undo_publish_shards(staging_.path(), cut_.prefix, out_dir_);
+    } catch (const std::exception&) {
+      staging_.release();  // it holds shards that were there: the next cut puts them back
+    }
+  }
   void begin_shard(std::string_view split_name) {
     if (shards_.size() == kMaxShards) {
       throw formats::UsageError(
@@ -221,7 +186,6 @@ class ShardCutter {
   formats::MadePaths made_;
   const fs::path out_dir_;
   formats::TemporaryDirectory staging_;
-  std::vector<fs::path> replaced_;  // names in out_dir_
   std::array<Split, 3> splits_;
   std::size_t split_ = 0;
   std::optional<formats::TokenShardWriter> writer_;

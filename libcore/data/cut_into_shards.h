@@ -34,12 +34,13 @@ struct ShardCutResult {
 /// Cuts a token stream into `<prefix>_{val|test|train}_%06d.bin`: the first val_tokens (or
 /// val_documents) are val, the next test_tokens (or test_documents) test, the rest train, each cut
 /// exactly; one number runs over all files. Shards grow in the folder `.tmp-<prefix>` of out_dir
-/// and get their names when the stream has ended well, number 000000 last; after an error no name
-/// and no temporary file is left, and shards that `force` was to replace are there as before.
-/// `stream_name` names the stream in errors; `progress` hears of the tokens done.
-/// Throws: UsageError (values that do not fit together, too little for val and test); ExistsError
-/// (shards of this prefix are there, or another process is writing them); FormatError (a damaged
-/// stream); InputError (an empty one); IoError.
+/// and get their names when the stream has ended well; after an error no name and no temporary file
+/// is left, and shards that `force` was to replace are there as before. Killed while it gives the
+/// names, it leaves a set that refuse_unfinished_set() refuses; the next cut of this prefix puts
+/// back what was there, and then begins. `stream_name` names the stream in errors; `progress` hears
+/// of the tokens done. Throws: UsageError (values that do not fit together, too little for val and
+/// test); ExistsError (shards of this prefix are there, or another process is writing them);
+/// FormatError (a damaged stream); InputError (an empty one); IoError.
 ShardCutResult cut_into_shards(std::istream& stream, const std::string& stream_name,
                                const ShardCut& cut,
                                const std::function<void(std::uint64_t)>& progress = {});

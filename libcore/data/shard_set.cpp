@@ -18,6 +18,7 @@
 #include "formats/crc32c.h"
 #include "formats/errors.h"
 #include "formats/stored_tokens.h"
+#include "libcore/data/shard_names.h"
 
 namespace gpt2::data {
 namespace {
@@ -106,6 +107,7 @@ std::vector<fs::path> find_shards(const std::vector<std::string>& patterns) {
 }
 
 formats::TokenShardReader open_shard(const fs::path& path) {
+  refuse_unfinished_set(path);
   constexpr std::array<std::uint8_t, 6> kNumpyMagic{0x93, 'N', 'U', 'M', 'P', 'Y'};
   std::array<std::uint8_t, 6> start{};
   std::ifstream file;

@@ -20,7 +20,8 @@ namespace gpt2::data {
 std::vector<std::filesystem::path> find_shards(const std::vector<std::string>& patterns);
 
 /// Opens one shard. Throws: InputError, which names the other kinds of token file that people have
-/// (NumPy arrays, files without a header, llama-3 shards); FormatError; IoError.
+/// (NumPy arrays, files without a header, llama-3 shards), or says that gpt2-shard was stopped
+/// before its set was whole; FormatError; IoError.
 formats::TokenShardReader open_shard(const std::filesystem::path& path);
 
 /// What shards say of the vocabulary of their tokens; the defaults when all are foreign.

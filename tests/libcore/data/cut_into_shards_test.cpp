@@ -16,6 +16,7 @@
 #include "formats/errors.h"
 #include "formats/token_shard.h"
 #include "formats/token_stream.h"
+#include "libcore/data/shard_set.h"
 #include "tests/libcore/data/shard_fixture.h"
 
 namespace gpt2::data {
@@ -308,6 +309,61 @@ BOOST_AUTO_TEST_CASE(a_killed_cut_leaves_no_final_name_and_the_next_one_cleans_u
   BOOST_TEST(!fs::is_empty(folder / ".tmp-p"));
   run(stream_of(counting_tokens(10)), cut_of(10));
   BOOST_TEST(names() == Names{"p_train_000000.bin"}, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_cut_killed_while_it_gives_names_is_undone_by_the_next_one) {
+  run(stream_of(counting_tokens(30)), cut_of(10));
+  const auto before = contents();
+  auto cut = cut_of(10);
+  cut.force = true;
+  const std::string stream = stream_of(counting_tokens(20, 50));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    formats::set_fault_hook([](std::string_view call, const fs::path& path) {
+      if (call == "rename" && path.filename() == "p_train_000000.bin" &&
+          path.parent_path().filename() != ".tmp-p" &&
+          !fs::exists(path.parent_path() / "p_train_000002.bin")) {
+        ::raise(SIGKILL);
+      }
+      return 0;
+    });
+    run(stream, cut);
+    ::_exit(0);
+  }
+  int status = 0;
+  BOOST_TEST_REQUIRE(::waitpid(child, &status, 0) == child);
+  BOOST_TEST_REQUIRE(WIFSIGNALED(status));
+  BOOST_CHECK_EXCEPTION(ShardSet({at("p_*.bin")}), formats::InputError, says({"not whole"}));
+  BOOST_CHECK_THROW(run(stream.substr(0, stream.size() - 1), cut), formats::InputError);
+  BOOST_TEST((contents() == before));
+  run(stream, cut);
+  BOOST_TEST(names() == (Names{"p_train_000000.bin", "p_train_000001.bin"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(shards_that_cannot_be_put_back_stay_for_the_next_cut) {
+  run(stream_of(counting_tokens(30)), cut_of(10));
+  const auto before = contents();
+  auto cut = cut_of(10);
+  cut.force = true;
+  const std::string stream = stream_of(counting_tokens(20, 50));
+  formats::set_fault_hook([&](std::string_view, const fs::path& path) {
+    return !fs::exists(folder / "p_train_000001.bin") && path.parent_path() == folder ? EIO : 0;
+  });
+  BOOST_CHECK_THROW(run(stream, cut), formats::IoError);
+  formats::set_fault_hook({});
+  BOOST_TEST(!fs::exists(folder / "p_train_000001.bin"));
+  BOOST_CHECK_THROW(run(stream.substr(0, stream.size() - 1), cut), formats::InputError);
+  BOOST_TEST((contents() == before));
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_with_the_name_of_a_shard_is_in_the_way) {
+  fs::create_directory(folder / "p_train_000007.bin");
+  auto cut = cut_of(10);
+  cut.force = true;
+  BOOST_CHECK_EXCEPTION(run(stream_of(counting_tokens(30)), cut), formats::ExistsError,
+                        says({"p_train_000007.bin", "folder"}));
+  BOOST_TEST(names() == Names{"p_train_000007.bin"}, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(two_cuts_of_one_prefix_do_not_mix) {
