@@ -462,6 +462,7 @@ Command& Tool::command(std::string_view name, std::string_view summary,
 
 int Tool::run(int argc, char** argv, std::function<void()> action) {
   fill_closed_descriptors();
+  std::ios::sync_with_stdio(false);  // or std::cin takes a read that fails for the end of its input
   console() = {.tool_name = data_->name};
   try {
     answer(Words(argv + std::min(argc, 1), argv + argc), action);
