@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace gpt2::formats {
@@ -34,6 +35,17 @@ inline std::size_t utf8_prefix_length(std::string_view text) {
   std::size_t end = 0;
   while (const std::size_t length = utf8_sequence_length(text.substr(end))) end += length;
   return end;
+}
+
+/// `text` with U+FFFD for each byte that is no part of a well-formed sequence.
+inline std::string well_formed(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t length = utf8_sequence_length(text);
+    result += length == 0 ? "\xEF\xBF\xBD" : text.substr(0, length);
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return result;
 }
 
 }  // namespace gpt2::formats

@@ -89,7 +89,7 @@ TrainingProgress TrainingProgress::load(const formats::CheckpointManifest& manif
 Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed_from)
     : parts_(std::move(parts)),
       progress_(progress),
-      log_(parts_.folder.path(), progress.step),
+      log_(parts_.folder.path(), progress.step, parts_.config),
       batches_(parts_.train_set,
                data::SequenceOrder(parts_.train_set, parts_.plan.T, parts_.config.seed),
                parts_.plan.B, parts_.plan.T,
@@ -105,6 +105,19 @@ Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed
              parts_.config.keep_last) {}
 
 void Trainer::run() {
+  try {
+    run_to_end();
+  } catch (const formats::StoppedError&) {
+    log_.finish(75);
+    throw;
+  } catch (const formats::DivergedError&) {
+    log_.finish(76);
+    throw;
+  }
+  log_.finish(0);
+}
+
+void Trainer::run_to_end() {
   adopt_start();
   for (;;) {
     report_save(saves_.finished());

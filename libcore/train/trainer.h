@@ -23,6 +23,7 @@
 #include "libcore/train/checkpoint_writer.h"
 #include "libcore/train/gradient_slots.h"
 #include "libcore/train/run_folder.h"
+#include "libcore/train/run_log.h"
 #include "libcore/train/training_config.h"
 #include "libcore/train/training_observer.h"
 
@@ -75,6 +76,7 @@ class Trainer {
   void run();
 
  private:
+  void run_to_end();
   void take_step();
   bool complete_step();
   void leave_if_asked() const;
@@ -95,7 +97,7 @@ class Trainer {
 
   TrainerParts parts_;
   TrainingProgress progress_;
-  formats::TrainLogWriter log_;
+  RunLog log_;
   data::BatchLoader batches_;
   GradientSlots slots_;
   std::vector<float> losses_;     // (B, T) of one micro-batch

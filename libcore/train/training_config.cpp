@@ -196,6 +196,8 @@ void TrainingConfig::check() const {
     throw UsageError(fmt::format(
         "--precision {}: this version computes in fp32 only; give fp32 or auto", precision));
   }
+  require(prometheus.empty() || prometheus.ends_with(".prom"), "prometheus", prometheus,
+          "a name that ends in .prom, or the collector does not read it");
   require(max_bad_steps >= 1, "max-bad-steps", max_bad_steps, "at least 1");
   require(keep_last >= 1, "keep-last", keep_last, "at least 1");
 }

@@ -44,6 +44,10 @@ struct TrainingConfig {
   std::string sample_prompt;
   std::uint64_t save_every_steps = 5000, save_every_epochs = 1, keep_last = 3;
   double save_every_seconds = 60;
+  bool tensorboard = false;
+  std::string wandb, wandb_entity, wandb_name, wandb_mode = "offline";
+  std::vector<std::string> wandb_tags;
+  std::string prometheus;
   bool profile = false;
 
   /// Checks what needs neither data nor model. Throws: UsageError naming the option.
@@ -181,6 +185,23 @@ void for_each_option(Config& config, Visit&& visit) {
   visit(
       TrainingOption{"keep-last", "N", kFree, "how many checkpoints made by time or signal remain"},
       config.keep_last);
+  visit(TrainingOption{"tensorboard", "", kFree, "write RUN/tensorboard"}, config.tensorboard);
+  visit(TrainingOption{"wandb", "PROJECT", kFree,
+                       "write an offline run of this W&B project, for wandb sync RUN/wandb/*"},
+        config.wandb);
+  visit(TrainingOption{"wandb-entity", "NAME", kFree, "the W&B user or team"}, config.wandb_entity);
+  visit(TrainingOption{"wandb-name", "NAME", kFree, "the run's name there; default: RUN's"},
+        config.wandb_name);
+  visit(TrainingOption{"wandb-tags", "TAG", kFree, "its tags"}, config.wandb_tags);
+  visit(TrainingOption{"wandb-mode",
+                       "MODE",
+                       kFree,
+                       "disabled: as if --wandb were not given",
+                       {"offline", "disabled"}},
+        config.wandb_mode);
+  visit(TrainingOption{"prometheus", "FILE", kFree,
+                       "keep the newest numbers there, for the node_exporter's textfile collector"},
+        config.prometheus);
   visit(TrainingOption{"profile", "", kNotStored,
                        "time each operation; a table at the end, and a record in metrics.jsonl"},
         config.profile);
