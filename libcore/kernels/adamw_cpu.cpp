@@ -53,7 +53,7 @@ void CpuKernels::adamw_update(const AdamWUpdate& op) {
   const auto correction2 = static_cast<float>(1 / (1 - std::pow(double{op.beta2}, step)));
   constexpr std::int64_t kElementsOfTask = 64 * 1024;
   const std::int64_t count = op.parameter.element_count();
-  for_each_task(threads(), divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
+  team_.for_each_task(divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
     const Range part = range_of_task(task, kElementsOfTask, count);
     HWY_DYNAMIC_DISPATCH(update_block)(op, correction1, correction2, part.begin, part.count());
   });

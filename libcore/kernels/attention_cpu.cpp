@@ -268,8 +268,8 @@ void CpuKernels::attention_forward(const AttentionForward& op) {
   float *out = floats_of(op.out), *lse = floats_of(op.lse);
   const std::int64_t tiles = divide_up(T, kTileQueries);
   const std::int64_t scratch_floats = round_up(kForwardScratch, 16);
-  float* scratch = workspace_.reserve(threads() * scratch_floats);
-  for_each_task(threads(), tiles * op.B * op.H, [&](std::int64_t task, int thread) {
+  float* scratch = workspace_.reserve(team_.threads() * scratch_floats);
+  team_.for_each_task(tiles * op.B * op.H, [&](std::int64_t task, int thread) {
     // The last queries see the most keys: those tiles first, so that no thread is left alone with
     // one at the end.
     const std::int64_t head = task % (op.B * op.H), b = head / op.H, h = head % op.H;
@@ -297,8 +297,8 @@ void CpuKernels::attention_backward(const AttentionBackward& op) {
   const float* lse = floats_of(op.lse);
   float* dqkv = floats_of(op.dqkv);
   const std::int64_t scratch_floats = round_up(backward_scratch(T), 16);
-  float* scratch = workspace_.reserve(threads() * scratch_floats);
-  for_each_task(threads(), op.B * op.H, [&](std::int64_t head, int thread) {
+  float* scratch = workspace_.reserve(team_.threads() * scratch_floats);
+  team_.for_each_task(op.B * op.H, [&](std::int64_t head, int thread) {
     const std::int64_t b = head / op.H, h = head % op.H;
     const std::int64_t at_qkv = b * T * 3 * C + h * D, at_out = b * T * C + h * D;
     backpropagate({.T = T,
@@ -325,8 +325,8 @@ void CpuKernels::attention_cached(const AttentionCached& op) {
   float *out = floats_of(op.out), *key_cache = floats_of(op.key_cache),
         *value_cache = floats_of(op.value_cache);
   const std::int64_t scratch_floats = round_up(kForwardScratch, 16);
-  float* scratch = workspace_.reserve(threads() * scratch_floats);
-  for_each_task(threads(), op.B * op.H, [&](std::int64_t head, int thread) {
+  float* scratch = workspace_.reserve(team_.threads() * scratch_floats);
+  team_.for_each_task(op.B * op.H, [&](std::int64_t head, int thread) {
     const std::int64_t b = head / op.H, h = head % op.H;
     const float* q = qkv + b * n * 3 * C + h * D;
     float* keys = key_cache + head * op.capacity * D;

@@ -102,8 +102,8 @@ Product product_of_logits(const float* x, const float* wte, std::int64_t rows, s
 }  // namespace
 
 void CpuKernels::head_forward(const HeadForward& op) {
-  if (op.N <= kFewRows) return head_of_few_rows(threads(), op);
-  multiply_in_tiles(threads(),
+  if (op.N <= kFewRows) return head_of_few_rows(team_, op);
+  multiply_in_tiles(team_,
                     product_of_logits(floats_of(op.x), floats_of(op.wte), op.N, op.C, op.V,
                                       floats_of(op.logits), op.V),
                     [](const Tiling::Tile&) {});
@@ -118,10 +118,10 @@ void CpuKernels::classifier_forward(const ClassifierForward& op) {
   const std::int64_t pieces = tiling.column_tile_count();
   const std::int64_t tile_floats = round_up(tiling.row_step() * tiling.column_step(), 16);
   const std::int64_t statistics_floats = round_up(2 * op.N * pieces, 16);
-  float* memory = workspace_.reserve(threads() * tile_floats + statistics_floats + op.N);
-  auto* statistics = reinterpret_cast<PieceStatistics*>(memory + threads() * tile_floats);
-  float* target_logits = memory + threads() * tile_floats + statistics_floats;
-  for_each_task(threads(), tiling.tile_count(), [&](std::int64_t task, int thread) {
+  float* memory = workspace_.reserve(team_.threads() * tile_floats + statistics_floats + op.N);
+  auto* statistics = reinterpret_cast<PieceStatistics*>(memory + team_.threads() * tile_floats);
+  float* target_logits = memory + team_.threads() * tile_floats + statistics_floats;
+  team_.for_each_task(tiling.tile_count(), [&](std::int64_t task, int thread) {
     const auto [rows, columns] = tiling.tile(task);
     float* logits = memory + thread * tile_floats;
     multiply(product_of_logits(x + rows.begin * op.C, wte + columns.begin * op.C, rows.count(),
@@ -162,7 +162,7 @@ void CpuKernels::classifier_forward_backward(const ClassifierForwardBackward& op
     const Tiling tiling(rows_here, V);
     const std::int64_t pieces = tiling.column_tile_count();
     const Product of_logits = product_of_logits(x, wte, rows_here, C, V, logits, stride);
-    for_each_task(threads(), tiling.tile_count(), [&](std::int64_t task, int) {
+    team_.for_each_task(tiling.tile_count(), [&](std::int64_t task, int) {
       const auto tile = tiling.tile(task);
       multiply(part_of(of_logits, tile));
       for (std::int64_t row = tile.rows.begin; row < tile.rows.end; ++row) {
@@ -173,7 +173,7 @@ void CpuKernels::classifier_forward_backward(const ClassifierForwardBackward& op
       }
     });
 
-    for_each_task(threads(), rows_here, [&](std::int64_t row, int) {
+    team_.for_each_task(rows_here, [&](std::int64_t row, int) {
       float* row_logits = logits + row * stride;
       const std::int32_t target = all_targets[first + row];
       if (target < 0) {
@@ -212,7 +212,7 @@ void CpuKernels::classifier_forward_backward(const ClassifierForwardBackward& op
                           .add = true};
     const Tiling dx_tiling(of_dx.rows, of_dx.columns), dwte_tiling(of_dwte.rows, of_dwte.columns);
     const std::int64_t dx_tiles = dx_tiling.tile_count();
-    for_each_task(threads(), dx_tiles + dwte_tiling.tile_count(), [&](std::int64_t task, int) {
+    team_.for_each_task(dx_tiles + dwte_tiling.tile_count(), [&](std::int64_t task, int) {
       if (task < dx_tiles) {
         multiply(part_of(of_dx, dx_tiling.tile(task)));
       } else {

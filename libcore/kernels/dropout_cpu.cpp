@@ -130,8 +130,8 @@ void CpuKernels::dropout_backward(const DropoutBackward& op) {
     if (dx != dy) std::copy_n(dy, op.B * op.T * C, dx);
     return;
   }
-  float* factors_of_thread = workspace_.reserve(threads() * round_up(C, 16));
-  for_each_task(threads(), op.B * op.T, [&](std::int64_t row, int thread) {
+  float* factors_of_thread = workspace_.reserve(team_.threads() * round_up(C, 16));
+  team_.for_each_task(op.B * op.T, [&](std::int64_t row, int thread) {
     float* factors = factors_of_thread + thread * round_up(C, 16);
     fill_dropout_factors(op.dropout, row / op.T, row % op.T * C, C, factors);
     HWY_DYNAMIC_DISPATCH(multiply_by)(factors, dy + row * C, C, dx + row * C);

@@ -100,17 +100,18 @@ void add_rows(const float* rows, std::int64_t row_count, std::int64_t columns, s
   }
 }
 
-void add_partial_rows(int threads, const float* rows, std::int64_t row_count, std::int64_t columns,
-                      std::int64_t stride, float* sum) {
-  for_each_task(threads, divide_up(columns, kColumnsOfTask), [&](std::int64_t task, int) {
+void add_partial_rows(ThreadTeam& team, const float* rows, std::int64_t row_count,
+                      std::int64_t columns, std::int64_t stride, float* sum) {
+  team.for_each_task(divide_up(columns, kColumnsOfTask), [&](std::int64_t task, int) {
     const Range part = range_of_task(task, kColumnsOfTask, columns);
     add_rows(rows + part.begin, row_count, part.count(), stride, sum + part.begin);
   });
 }
 
-void transpose(int threads, const float* from, std::int64_t rows, std::int64_t columns, float* to) {
+void transpose(ThreadTeam& team, const float* from, std::int64_t rows, std::int64_t columns,
+               float* to) {
   constexpr std::int64_t kColumnsOfTransposition = 64;
-  for_each_task(threads, divide_up(columns, kColumnsOfTransposition), [&](std::int64_t task, int) {
+  team.for_each_task(divide_up(columns, kColumnsOfTransposition), [&](std::int64_t task, int) {
     const Range part = range_of_task(task, kColumnsOfTransposition, columns);
     HWY_DYNAMIC_DISPATCH(transpose_columns)(from, rows, columns, part.begin, part.end, to);
   });
@@ -120,7 +121,7 @@ void CpuKernels::add(TensorView to, TensorView from) {
   float* sum = floats_of(to);
   const float* added = floats_of(from);
   const std::int64_t count = to.element_count();
-  for_each_task(threads(), divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
+  team_.for_each_task(divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
     const Range part = range_of_task(task, kElementsOfTask, count);
     HWY_DYNAMIC_DISPATCH(add_to)(added + part.begin, part.count(), sum + part.begin);
   });
@@ -130,7 +131,7 @@ double CpuKernels::sum_of_squares(TensorView x) {
   const float* values = floats_of(x);
   const std::int64_t count = x.element_count(), tasks = divide_up(count, kElementsOfTask);
   std::vector<double> partials(static_cast<std::size_t>(tasks));
-  for_each_task(threads(), tasks, [&](std::int64_t task, int) {
+  team_.for_each_task(tasks, [&](std::int64_t task, int) {
     const Range part = range_of_task(task, kElementsOfTask, count);
     partials[static_cast<std::size_t>(task)] =
         HWY_DYNAMIC_DISPATCH(block_sum_of_squares)(values + part.begin, part.count());

@@ -72,8 +72,9 @@ void CpuKernels::embedding_forward(const EmbeddingForward& op) {
   float* x = floats_of(op.x);
   check_tokens(tokens, N, op.wte.sizes[0]);
   const bool dropout = op.dropout.probability != 0;
-  float* factors_of_thread = dropout ? workspace_.reserve(threads() * round_up(C, 16)) : nullptr;
-  for_each_task(threads(), divide_up(N, kRowsOfTask), [&](std::int64_t task, int thread) {
+  float* factors_of_thread =
+      dropout ? workspace_.reserve(team_.threads() * round_up(C, 16)) : nullptr;
+  team_.for_each_task(divide_up(N, kRowsOfTask), [&](std::int64_t task, int thread) {
     const Range rows = range_of_task(task, kRowsOfTask, N);
     float* factors = dropout ? factors_of_thread + thread * round_up(C, 16) : nullptr;
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
@@ -94,7 +95,7 @@ void CpuKernels::embedding_backward(const EmbeddingBackward& op) {
   const bool dropout = op.dropout.probability != 0;
   // A task owns some channels of both tables, so rows that share a token are added in the order of
   // the batch.
-  for_each_task(threads(), divide_up(C, kChannelsOfTask), [&](std::int64_t task, int) {
+  team_.for_each_task(divide_up(C, kChannelsOfTask), [&](std::int64_t task, int) {
     const Range channels = range_of_task(task, kChannelsOfTask, C);
     alignas(64) float factors[kChannelsOfTask];
     for (std::int64_t row = 0; row < N; ++row) {

@@ -195,17 +195,17 @@ constexpr std::int64_t kHeadRowsOfTask = 64;
 
 }  // namespace
 
-void multiply_few_rows(int threads, const MatmulForward& op, Workspace& workspace) {
+void multiply_few_rows(ThreadTeam& team, const MatmulForward& op, Workspace& workspace) {
   const float *x = floats_of(op.x), *weight = floats_of(op.weight), *bias = floats_of(op.bias);
   float *y = floats_of(op.y), *pre_activation = floats_of(op.pre_activation);
   const std::int64_t N = op.N, K = op.K, M = op.M, stride = round_up(M, 16);
   const std::int64_t blocks = divide_up(K, kDepthOfBlock);
   // Whole rows of the weights, unless there are too few blocks for all threads.
-  const std::int64_t column_step =
-      std::max(kLeastColumnsOfTask, divide_up(M, divide_up(kTasksOfThread * threads, blocks)));
+  const std::int64_t column_step = std::max(
+      kLeastColumnsOfTask, divide_up(M, divide_up(kTasksOfThread * team.threads(), blocks)));
   const std::int64_t column_tasks = divide_up(M, column_step);
   float* sums = workspace.reserve(blocks * N * stride);
-  for_each_task(threads, blocks * column_tasks, [&](std::int64_t task, int) {
+  team.for_each_task(blocks * column_tasks, [&](std::int64_t task, int) {
     const std::int64_t block = task / column_tasks;
     const Range depth = range_of_task(block, kDepthOfBlock, K);
     const Range columns = range_of_task(task % column_tasks, column_step, M);
@@ -214,7 +214,7 @@ void multiply_few_rows(int threads, const MatmulForward& op, Workspace& workspac
      columns.count(), sums + block * N * stride + columns.begin, stride);
   });
   float* product = pre_activation != nullptr ? pre_activation : y;
-  for_each_task(threads, divide_up(M, kColumnsOfSum), [&](std::int64_t task, int) {
+  team.for_each_task(divide_up(M, kColumnsOfSum), [&](std::int64_t task, int) {
     const Tiling::Tile tile{{0, N}, range_of_task(task, kColumnsOfSum, M)};
     const std::int64_t begin = tile.columns.begin, count = tile.columns.count();
     for (std::int64_t n = 0; n < N; ++n) {
@@ -230,10 +230,10 @@ void multiply_few_rows(int threads, const MatmulForward& op, Workspace& workspac
   });
 }
 
-void head_of_few_rows(int threads, const HeadForward& op) {
+void head_of_few_rows(ThreadTeam& team, const HeadForward& op) {
   const float *x = floats_of(op.x), *wte = floats_of(op.wte);
   float* logits = floats_of(op.logits);
-  for_each_task(threads, divide_up(op.V, kHeadRowsOfTask), [&](std::int64_t task, int) {
+  team.for_each_task(divide_up(op.V, kHeadRowsOfTask), [&](std::int64_t task, int) {
     const Range rows = range_of_task(task, kHeadRowsOfTask, op.V);
     HWY_DYNAMIC_DISPATCH(multiply_head)
     (x, op.N, op.C, wte + rows.begin * op.C, rows.count(), logits + rows.begin, op.V);

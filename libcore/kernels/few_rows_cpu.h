@@ -12,8 +12,8 @@
 namespace gpt2::kernels {
 
 /// MatmulForward of at most kFewRows rows.
-void multiply_few_rows(int threads, const MatmulForward& op, Workspace& workspace);
+void multiply_few_rows(ThreadTeam& team, const MatmulForward& op, Workspace& workspace);
 /// HeadForward of at most kFewRows rows.
-void head_of_few_rows(int threads, const HeadForward& op);
+void head_of_few_rows(ThreadTeam& team, const HeadForward& op);
 
 }  // namespace gpt2::kernels

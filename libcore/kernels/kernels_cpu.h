@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// The CPU twin of Kernels: float32, vector loops by Highway, products by oneDNN, tasks shared out
-// by OpenMP. Each op's file holds its vector loops (once for each instruction set) and its cut into
-// tasks.
+// The CPU twin of Kernels: float32, vector loops by Highway, products by oneDNN. Each op's file
+// holds its vector loops (once for each instruction set) and its cut into tasks.
 #pragma once
 
 #include "libcore/device/device.h"
 #include "libcore/kernels/kernels.h"
+#include "libcore/kernels/parallel_cpu.h"
 
 namespace gpt2::kernels {
 
@@ -24,8 +24,8 @@ class Workspace {
 
 class CpuKernels final : public Kernels {
  public:
-  /// `device`, a CPU, must outlive it.
-  explicit CpuKernels(device::Device& device) : device_(device), workspace_(device) {}
+  /// `device`, a CPU, must outlive it. Throws: UnavailableError as ThreadTeam.
+  explicit CpuKernels(device::Device& device) : team_(device.threads()), workspace_(device) {}
 
   void embedding_forward(const EmbeddingForward& op) override;
   void embedding_backward(const EmbeddingBackward& op) override;
@@ -47,9 +47,7 @@ class CpuKernels final : public Kernels {
   double sum_of_squares(TensorView x) override;
 
  private:
-  int threads() const { return device_.threads(); }
-
-  device::Device& device_;
+  ThreadTeam team_;
   Workspace workspace_;
 };
 

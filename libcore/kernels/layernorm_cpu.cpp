@@ -96,7 +96,7 @@ constexpr std::int64_t kRowsOfGradientBlock =
 void CpuKernels::layernorm_forward(const LayerNormForward& op) {
   const float *x = floats_of(op.x), *weight = floats_of(op.weight), *bias = floats_of(op.bias);
   float *y = floats_of(op.y), *mean = floats_of(op.mean), *rstd = floats_of(op.rstd);
-  for_each_task(threads(), divide_up(op.N, kRowsOfTask), [&](std::int64_t task, int) {
+  team_.for_each_task(divide_up(op.N, kRowsOfTask), [&](std::int64_t task, int) {
     const Range rows = range_of_task(task, kRowsOfTask, op.N);
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
       HWY_DYNAMIC_DISPATCH(normalize_row)
@@ -112,8 +112,9 @@ void CpuKernels::residual_layernorm_forward(const ResidualLayerNormForward& op) 
   float *sum = floats_of(op.sum), *y = floats_of(op.y);
   float *mean = floats_of(op.mean), *rstd = floats_of(op.rstd);
   const bool dropout = op.dropout.probability != 0;
-  float* factors_of_thread = dropout ? workspace_.reserve(threads() * round_up(C, 16)) : nullptr;
-  for_each_task(threads(), divide_up(N, kRowsOfTask), [&](std::int64_t task, int thread) {
+  float* factors_of_thread =
+      dropout ? workspace_.reserve(team_.threads() * round_up(C, 16)) : nullptr;
+  team_.for_each_task(divide_up(N, kRowsOfTask), [&](std::int64_t task, int thread) {
     const Range rows = range_of_task(task, kRowsOfTask, N);
     float* factors = dropout ? factors_of_thread + thread * round_up(C, 16) : nullptr;
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
@@ -134,7 +135,7 @@ void CpuKernels::layernorm_backward(const LayerNormBackward& op) {
         *dbias = floats_of(op.dbias);
   const std::int64_t stride = round_up(C, 16);
   float* partials = workspace_.reserve(2 * blocks * stride);  // for each block: dweight, dbias
-  for_each_task(threads(), blocks, [&](std::int64_t block, int) {
+  team_.for_each_task(blocks, [&](std::int64_t block, int) {
     float* dweight_part = partials + 2 * block * stride;
     float* dbias_part = dweight_part + stride;
     std::fill_n(dweight_part, C, 0.0F);
@@ -146,8 +147,8 @@ void CpuKernels::layernorm_backward(const LayerNormBackward& op) {
        dweight_part, dbias_part);
     }
   });
-  add_partial_rows(threads(), partials, blocks, C, 2 * stride, dweight);
-  add_partial_rows(threads(), partials + stride, blocks, C, 2 * stride, dbias);
+  add_partial_rows(team_, partials, blocks, C, 2 * stride, dweight);
+  add_partial_rows(team_, partials + stride, blocks, C, 2 * stride, dbias);
 }
 
 }  // namespace gpt2::kernels

@@ -4,6 +4,7 @@
 // calls and needs no scratchpad of ours.
 #include <dnnl.h>
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <algorithm>
 
@@ -70,6 +71,7 @@ Product part_of(const Product& product, const Tiling::Tile& tile) {
 }
 
 void multiply(const Product& p) {
+  omp_set_num_threads(1);  // with more, oneDNN's results would depend on how many there are
   const auto status =
       dnnl_sgemm(p.a_transposed ? 'T' : 'N', p.b_transposed ? 'T' : 'N', p.rows, p.columns, p.inner,
                  p.alpha, p.a, p.a_stride, p.b, p.b_stride, p.add ? 1.0F : 0.0F, p.c, p.c_stride);
@@ -81,10 +83,10 @@ void multiply(const Product& p) {
 }
 
 void CpuKernels::matmul_forward(const MatmulForward& op) {
-  if (op.N <= kFewRows) return multiply_few_rows(threads(), op, workspace_);
+  if (op.N <= kFewRows) return multiply_few_rows(team_, op, workspace_);
   const float* bias = floats_of(op.bias);
   float *y = floats_of(op.y), *pre_activation = floats_of(op.pre_activation);
-  multiply_in_tiles(threads(),
+  multiply_in_tiles(team_,
                     {.rows = op.N,
                      .columns = op.M,
                      .inner = op.K,
@@ -118,19 +120,19 @@ void CpuKernels::matmul_backward_input(const MatmulBackwardInput& op) {
                   .c_stride = op.K};
   if (op.N >= kRowsWorthTransposing) {
     float* transposed = workspace_.reserve(op.M * op.K);
-    transpose(threads(), weight, op.K, op.M, transposed);
+    transpose(team_, weight, op.K, op.M, transposed);
     product.b = transposed;
     product.b_stride = op.K;
     product.b_transposed = false;
   }
-  multiply_in_tiles(threads(), product, [&](const Tiling::Tile& tile) {
+  multiply_in_tiles(team_, product, [&](const Tiling::Tile& tile) {
     if (pre_activation != nullptr) multiply_by_gelu_slope(tile, pre_activation, op.K, dx);
   });
 }
 
 void CpuKernels::matmul_backward_weight(const MatmulBackwardWeight& op) {
   const float *x = floats_of(op.x), *dy = floats_of(op.dy);
-  multiply_in_tiles(threads(),
+  multiply_in_tiles(team_,
                     {.rows = op.K,
                      .columns = op.M,
                      .inner = op.N,
@@ -147,12 +149,12 @@ void CpuKernels::matmul_backward_weight(const MatmulBackwardWeight& op) {
   constexpr std::int64_t kRowsOfBlock = 128;
   const std::int64_t blocks = divide_up(op.N, kRowsOfBlock), stride = round_up(op.M, 16);
   float* partials = workspace_.reserve(blocks * stride);
-  for_each_task(threads(), blocks, [&](std::int64_t block, int) {
+  team_.for_each_task(blocks, [&](std::int64_t block, int) {
     const Range rows = range_of_task(block, kRowsOfBlock, op.N);
     std::fill_n(partials + block * stride, op.M, 0.0F);
     add_rows(dy + rows.begin * op.M, rows.count(), op.M, op.M, partials + block * stride);
   });
-  add_partial_rows(threads(), partials, blocks, op.M, stride, floats_of(op.dbias));
+  add_partial_rows(team_, partials, blocks, op.M, stride, floats_of(op.dbias));
 }
 
 }  // namespace gpt2::kernels

@@ -24,7 +24,7 @@ struct Product {
   bool add = false;  // to what c holds
 };
 
-/// Computes `product` on the calling thread alone: inside a task of for_each_task.
+/// Computes `product` on the calling thread alone: inside a task.
 void multiply(const Product& product);
 
 /// A matrix cut into tiles of nearly equal size: enough of them for many threads, large enough to
@@ -52,12 +52,12 @@ class Tiling {
 /// The part of `product` that makes `tile` of its c.
 Product part_of(const Product& product, const Tiling::Tile& tile);
 
-/// Computes `product` tile by tile on `threads` threads, and calls finish(tile) after each, while
+/// Computes `product` tile by tile on `team`, and calls finish(tile) after each, while
 /// it is in the cache.
 template <class Finish>
-void multiply_in_tiles(int threads, const Product& product, const Finish& finish) {
+void multiply_in_tiles(ThreadTeam& team, const Product& product, const Finish& finish) {
   const Tiling tiling(product.rows, product.columns);
-  for_each_task(threads, tiling.tile_count(), [&](std::int64_t task, int) {
+  team.for_each_task(tiling.tile_count(), [&](std::int64_t task, int) {
     const auto tile = tiling.tile(task);
     multiply(part_of(product, tile));
     finish(tile);
