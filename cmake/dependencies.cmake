@@ -34,7 +34,7 @@ if(GPT2_WITH_FETCH)
   pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 endif()
 
-# Ranks and GPUs: found and said here; the parts that use them are not in this version yet.
+# Ranks of gpt2-train, and GPUs: found and said here; the part for GPUs is not in this version yet.
 find_package(MPI QUIET COMPONENTS CXX)
 option(GPT2_WITH_MPI "Ranks over MPI" ${MPI_CXX_FOUND})
 if(GPT2_WITH_MPI)

@@ -9,7 +9,8 @@ build="g++ make cmake ninja-build pkg-config libcli11-dev libfmt-dev libyaml-cpp
   libssl-dev libdnnl-dev libhwy-dev zlib1g-dev libzstd-dev libsnappy-dev liblz4-dev"
 demo="$build bible-kjv zstd"
 fetch="libcurl4-openssl-dev libzip-dev ca-certificates"
-test="$demo $fetch libboost-test-dev groff-base procps"
+mpi="libopenmpi-dev openmpi-bin"
+test="$demo $fetch $mpi libboost-test-dev groff-base procps"
 oracle="$test python3 python3-venv"
 fuzz="$build clang libclang-rt-dev libomp-dev"
 
@@ -19,10 +20,11 @@ for set_name in "$@"; do
     build) packages="$packages $build" ;;
     demo) packages="$packages $demo" ;;
     fetch) packages="$packages $build $fetch" ;;
+    mpi) packages="$packages $build $mpi" ;;
     test) packages="$packages $test" ;;
     oracle) packages="$packages $oracle" ;;
     fuzz) packages="$packages $fuzz" ;;
-    *) echo "setup_debian.sh: unknown set $set_name; known: build demo fetch test oracle fuzz" >&2; exit 64 ;;
+    *) echo "setup_debian.sh: unknown set $set_name; known: build demo fetch mpi test oracle fuzz" >&2; exit 64 ;;
   esac
 done
 

@@ -1,32 +1,105 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Communicator: what the ranks of a run say to each other. Twins: solo; MPI and NCCL to come.
+// Communicator: what the ranks of a run say to each other. Twins: solo, MPI; NCCL to come.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
+#include "libcore/comm/shares.h"
 #include "libcore/device/tensor_view.h"
+#include "libcore/kernels/kernels.h"
 
 namespace gpt2::comm {
 
+/// Another rank ends the run, and says why.
+struct EndedByAnotherRank final : std::runtime_error {
+  EndedByAnotherRank() : std::runtime_error("another rank ended the run") {}
+};
+
+/// Calls join(i, k), "i becomes i + k", for `count` things by the pairwise tree (0+1)+(2+3) ...;
+/// the sum is thing 0. What is left over at one height joins at the next, as a binary counter
+/// carries.
+template <typename Join>
+void join_pairwise(std::size_t count, const Join& join) {
+  for (std::size_t distance = 1; distance < count; distance *= 2) {
+    for (std::size_t i = 0; i + distance < count; i += 2 * distance) join(i, i + distance);
+  }
+}
+
+/// Every function but rank(), size(), say_phase() and duplicate()'s result is called by all ranks,
+/// in one order. Throws everywhere: UnavailableError when the network fails.
 class Communicator {
  public:
   virtual ~Communicator() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  /// Sums `values` of all ranks by the pairwise tree over ranks, (0+1)+(2+3) ...; every rank gets
-  /// the sum. Stream: done on return.
-  virtual void tree_sum(device::TensorView values) = 0;
-  virtual void tree_sum(std::span<double> values) = 0;
-  /// The largest value of all ranks (stop flags, failures).
-  virtual std::int64_t maximum(std::int64_t value) = 0;
-  virtual void barrier() = 0;
+
+  /// The bytes of every rank, by rank.
+  virtual std::vector<std::string> gather(std::string_view bytes) = 0;
+  /// Sums `values` of all ranks by join_pairwise() over the ranks; each rank gets the sum in its
+  /// own share, and undefined values elsewhere. Stream: done on return.
+  virtual void reduce_shares(kernels::Kernels& kernels, device::TensorView values,
+                             const Shares& shares) = 0;
+  /// Every rank gets every rank's share. Stream: done on return.
+  virtual void gather_shares(device::TensorView values, const Shares& shares) = 0;
+  /// The same ranks, for one other thread.
+  virtual std::unique_ptr<Communicator> duplicate() = 0;
+  /// What this rank does now, for the words about it if it is lost.
+  virtual void say_phase(std::string_view phase) = 0;
+  /// Ends the ranks' work; nothing may be said afterwards. `code`: this rank's exit code. When all
+  /// ranks end together, gives the largest; when this one alone ends in an error, the others are
+  /// ended and it does not return.
+  virtual int leave(int code) = 0;
+
+  /// The largest value of all ranks (stop flags, decisions).
+  std::int64_t maximum(std::int64_t value);
+  /// Sums by the tree over ranks; every rank gets the sum.
+  void tree_sum(std::span<double> values);
+  /// Waits for all ranks.
+  void barrier() { gather({}); }
+  /// What rank 0 says. The others' text is ignored.
+  std::string from_first(std::string_view text) { return gather(rank() == 0 ? text : "").front(); }
+  /// Calls `body`, which says nothing to other ranks, on every rank. If it fails on some, the run
+  /// ends on all: the first of these ranks throws its error, the others EndedByAnotherRank.
+  void together(const std::function<void()>& body);
+  /// The same for a `make` that gives something.
+  template <typename Make>
+  auto make_together(const Make& make) {
+    std::optional<std::invoke_result_t<Make>> made;
+    together([&] { made.emplace(make()); });
+    return *std::move(made);
+  }
+
+ protected:
+  bool ends_together() const { return ends_together_; }
+
+ private:
+  bool ends_together_ = false;
 };
 
+struct CommunicatorOptions {
+  bool launched = false;  // by mpirun or srun: the ranks are found by MPI
+  /// A rank that is not heard of for so long is lost; 0: never.
+  double rank_timeout_seconds = 60;
+  /// Gets one sentence about a lost rank, on a thread of its own, before the run is ended (69).
+  std::function<void(const std::string&)> on_lost = {};
+};
+
+/// One process alone, or the ranks of an MPI launcher. Throws: UnavailableError when there is a
+/// launcher but this build has no MPI.
+std::unique_ptr<Communicator> open_communicator(const CommunicatorOptions& options = {});
+
 /// One process alone: every operation is the identity.
-std::unique_ptr<Communicator> open_communicator();
+std::unique_ptr<Communicator> make_solo_communicator();
 
 }  // namespace gpt2::comm

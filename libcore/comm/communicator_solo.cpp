@@ -10,14 +10,19 @@ class SoloCommunicator final : public Communicator {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
-  void tree_sum(device::TensorView /*values*/) override {}
-  void tree_sum(std::span<double> /*values*/) override {}
-  std::int64_t maximum(std::int64_t value) override { return value; }
-  void barrier() override {}
+  std::vector<std::string> gather(std::string_view bytes) override { return {std::string(bytes)}; }
+  void reduce_shares(kernels::Kernels& /*kernels*/, device::TensorView /*values*/,
+                     const Shares& /*shares*/) override {}
+  void gather_shares(device::TensorView /*values*/, const Shares& /*shares*/) override {}
+  std::unique_ptr<Communicator> duplicate() override { return make_solo_communicator(); }
+  void say_phase(std::string_view /*phase*/) override {}
+  int leave(int code) override { return code; }
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> open_communicator() { return std::make_unique<SoloCommunicator>(); }
+std::unique_ptr<Communicator> make_solo_communicator() {
+  return std::make_unique<SoloCommunicator>();
+}
 
 }  // namespace gpt2::comm

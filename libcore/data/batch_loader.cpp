@@ -20,11 +20,13 @@ namespace gpt2::data {
 /// A ring of batches: one in the caller's hands, the others filled or being filled by the thread.
 struct BatchLoader::Worker {
   Worker(const ShardSet& shard_set, SequenceOrder sequence_order, std::int64_t B, std::int64_t T,
-         std::uint32_t vocabulary, std::uint64_t first)
+         std::uint32_t vocabulary, std::uint64_t first, StepShare step_share)
       : set(shard_set),
         order(std::move(sequence_order)),
         vocab_size(vocabulary),
-        first_sequence(first) {
+        first_sequence(first),
+        share(step_share) {
+    if (share.batch_count == 0) share = {1, static_cast<std::uint64_t>(B)};
     for (auto& batch : ring) {
       batch.B = B;
       batch.T = T;
@@ -53,7 +55,8 @@ struct BatchLoader::Worker {
   bool fill(Batch& batch, std::uint64_t number, const std::stop_token& stop) {
     const auto rows = static_cast<std::uint64_t>(batch.B);
     const auto T = static_cast<std::size_t>(batch.T);
-    batch.first_sequence = first_sequence + number * rows;
+    batch.first_sequence = first_sequence + number / share.batch_count * share.sequences_of_step +
+                           number % share.batch_count * rows;
     for (std::uint64_t row = 0; row < rows; ++row) {
       if (stop.stop_requested()) return false;
       set.read_window(order.at(batch.first_sequence + row), vocab_size,
@@ -84,6 +87,7 @@ struct BatchLoader::Worker {
   SequenceOrder order;
   const std::uint32_t vocab_size;
   const std::uint64_t first_sequence;
+  StepShare share;
   std::array<Batch, 3> ring;
   std::mutex mutex;  // guards what follows
   std::condition_variable_any changed;
@@ -93,14 +97,15 @@ struct BatchLoader::Worker {
 };
 
 BatchLoader::BatchLoader(const ShardSet& set, SequenceOrder order, std::int64_t B, std::int64_t T,
-                         std::uint32_t vocab_size, std::uint64_t first_sequence) {
+                         std::uint32_t vocab_size, std::uint64_t first_sequence, StepShare share) {
   if (B < 1)
     throw formats::UsageError(fmt::format("the batch size is {}; at least 1 is needed", B));
   if (T != order.T()) {
     throw formats::UsageError(
         fmt::format("batches of context {} were asked of an order of windows of {}", T, order.T()));
   }
-  worker_ = std::make_unique<Worker>(set, std::move(order), B, T, vocab_size, first_sequence);
+  worker_ =
+      std::make_unique<Worker>(set, std::move(order), B, T, vocab_size, first_sequence, share);
 }
 
 BatchLoader::~BatchLoader() = default;

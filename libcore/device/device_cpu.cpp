@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <string_view>
 
 #include "formats/errors.h"
 
@@ -59,6 +60,15 @@ const char* vector_unit() {
 int allowed_cpu_count() {
   const int allowed = cpus_of_affinity_mask();
   return std::min(allowed, cpus_of_control_group(allowed));
+}
+
+std::string allowed_cpu_list() {
+  constexpr std::string_view kName = "Cpus_allowed_list:\t";
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(kName)) return line.substr(kName.size());
+  }
+  return {};
 }
 
 std::string CpuDevice::name() const {

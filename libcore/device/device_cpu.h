@@ -10,6 +10,9 @@ namespace gpt2::device {
 /// CPUs this process may use: its affinity mask, and the share its control group grants, whichever
 /// is less.
 int allowed_cpu_count();
+/// The CPUs of its affinity mask, "0-3,8": processes of one host with the same list share them.
+/// Empty where the system does not tell.
+std::string allowed_cpu_list();
 
 class CpuDevice final : public Device {
  public:

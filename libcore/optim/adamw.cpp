@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "formats/errors.h"
@@ -38,13 +39,9 @@ const AdamWOptions& checked(const AdamWOptions& options) {
   return options;
 }
 
-/// The elements of one parameter in a buffer laid out as the parameters.
-TensorView elements_of(const model::Parameter& parameter, const device::DeviceBuffer& buffer) {
-  return {buffer.f32() + parameter.offset, DataType::kF32, {parameter.element_count}};
-}
-
-void check_sizes(const model::Parameter& parameter, std::size_t first, std::size_t second) {
-  const auto expected = static_cast<std::size_t>(parameter.element_count);
+void check_sizes(const model::Parameter& parameter, std::int64_t count, std::size_t first,
+                 std::size_t second) {
+  const auto expected = static_cast<std::size_t>(count);
   if (first != expected || second != expected) {
     throw formats::UsageError(fmt::format("the moments of {} have {} elements each, not {} and {}",
                                           parameter.name, expected, first, second));
@@ -53,19 +50,40 @@ void check_sizes(const model::Parameter& parameter, std::size_t first, std::size
 
 }  // namespace
 
+comm::ElementRange part_within(const model::Parameter& parameter, comm::ElementRange range) {
+  const auto part = range.intersect({parameter.offset, parameter.element_count});
+  return {part.first - parameter.offset, part.count};
+}
+
 AdamW::AdamW(model::Gpt2& model, const AdamWOptions& options)
+    : AdamW(model, options, {0, model.table().buffer_elements()}) {}
+
+AdamW::AdamW(model::Gpt2& model, const AdamWOptions& options, comm::ElementRange owned)
     : model_(model),
       options_(checked(options)),
-      exp_avg_(model.device(), model.table().buffer_bytes()),
-      exp_avg_sq_(model.device(), model.table().buffer_bytes()) {
+      owned_(owned),
+      exp_avg_(model.device(), static_cast<std::size_t>(owned.count) * sizeof(float)),
+      exp_avg_sq_(model.device(), exp_avg_.bytes()) {
   model.device().fill_zero(exp_avg_.data(), exp_avg_.bytes());
   model.device().fill_zero(exp_avg_sq_.data(), exp_avg_sq_.bytes());
 }
 
-double AdamW::gradient_norm(const device::DeviceBuffer& gradients) const {
-  // Gaps and padding hold zeros, so the whole buffer is one tensor.
-  return std::sqrt(model_.kernels().sum_of_squares(
-      {gradients.data(), DataType::kF32, {model_.table().buffer_elements()}}));
+double AdamW::gradient_norm(const device::DeviceBuffer& gradients,
+                            comm::Communicator& communicator) const {
+  // Gaps and padding hold zeros, so the buffer is cut without regard to them.
+  const comm::Shares shares(model_.table().buffer_elements(), communicator.size());
+  std::array<double, comm::Shares::kUnits> sums{};
+  const int end = shares.first_unit(communicator.rank() + 1);
+  for (int unit = shares.first_unit(communicator.rank()); unit < end; ++unit) {
+    const auto range = shares.unit(unit);
+    if (range.count == 0) continue;
+    sums[static_cast<std::size_t>(unit)] = model_.kernels().sum_of_squares(
+        {gradients.f32() + range.first, DataType::kF32, {range.count}});
+  }
+  communicator.tree_sum(sums);  // the others have 0 in these places
+  double sum = 0;
+  for (const double unit : sums) sum += unit;
+  return std::sqrt(sum);
 }
 
 void AdamW::step(const device::DeviceBuffer& gradients, double norm, double learning_rate) {
@@ -74,11 +92,17 @@ void AdamW::step(const device::DeviceBuffer& gradients, double norm, double lear
       options_.grad_clip > 0 ? std::min(1.0, options_.grad_clip / (norm + kSmall)) : 1.0;
   ++step_count_;
   for (const auto& parameter : model_.table().parameters()) {
+    const auto part = owned_part(parameter);
+    if (part.count == 0) continue;
+    const auto first = parameter.offset + part.first;
+    const auto part_of = [&](const device::DeviceBuffer& buffer, std::int64_t at) -> TensorView {
+      return {buffer.f32() + at, DataType::kF32, {part.count}};
+    };
     model_.kernels().adamw_update(
-        {.parameter = elements_of(parameter, model_.parameters()),
-         .gradient = elements_of(parameter, gradients),
-         .exp_avg = elements_of(parameter, exp_avg_),
-         .exp_avg_sq = elements_of(parameter, exp_avg_sq_),
+        {.parameter = part_of(model_.parameters(), first),
+         .gradient = part_of(gradients, first),
+         .exp_avg = part_of(exp_avg_, first - owned_.first),
+         .exp_avg_sq = part_of(exp_avg_sq_, first - owned_.first),
          .learning_rate = static_cast<float>(learning_rate),
          .beta1 = static_cast<float>(options_.beta1),
          .beta2 = static_cast<float>(options_.beta2),
@@ -91,20 +115,24 @@ void AdamW::step(const device::DeviceBuffer& gradients, double norm, double lear
 
 void AdamW::load_moments(const model::Parameter& parameter, std::span<const float> exp_avg,
                          std::span<const float> exp_avg_sq) {
-  check_sizes(parameter, exp_avg.size(), exp_avg_sq.size());
+  const auto part = owned_part(parameter);
+  check_sizes(parameter, part.count, exp_avg.size(), exp_avg_sq.size());
+  if (part.count == 0) return;
+  const auto at = parameter.offset + part.first - owned_.first;
   auto& device = model_.device();
-  device.copy_to_device(exp_avg_.f32() + parameter.offset, exp_avg.data(), exp_avg.size_bytes());
-  device.copy_to_device(exp_avg_sq_.f32() + parameter.offset, exp_avg_sq.data(),
-                        exp_avg_sq.size_bytes());
+  device.copy_to_device(exp_avg_.f32() + at, exp_avg.data(), exp_avg.size_bytes());
+  device.copy_to_device(exp_avg_sq_.f32() + at, exp_avg_sq.data(), exp_avg_sq.size_bytes());
 }
 
 void AdamW::store_moments(const model::Parameter& parameter, std::span<float> exp_avg,
                           std::span<float> exp_avg_sq) const {
-  check_sizes(parameter, exp_avg.size(), exp_avg_sq.size());
+  const auto part = owned_part(parameter);
+  check_sizes(parameter, part.count, exp_avg.size(), exp_avg_sq.size());
+  if (part.count == 0) return;
+  const auto at = parameter.offset + part.first - owned_.first;
   auto& device = model_.device();
-  device.copy_to_host(exp_avg.data(), exp_avg_.f32() + parameter.offset, exp_avg.size_bytes());
-  device.copy_to_host(exp_avg_sq.data(), exp_avg_sq_.f32() + parameter.offset,
-                      exp_avg_sq.size_bytes());
+  device.copy_to_host(exp_avg.data(), exp_avg_.f32() + at, exp_avg.size_bytes());
+  device.copy_to_host(exp_avg_sq.data(), exp_avg_sq_.f32() + at, exp_avg_sq.size_bytes());
 }
 
 }  // namespace gpt2::optim

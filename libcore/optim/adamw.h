@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "libcore/comm/communicator.h"
 #include "libcore/kernels/kernels.h"
 #include "libcore/model/gpt2.h"
 
@@ -18,17 +19,28 @@ struct AdamWOptions {
   double grad_clip = 1.0;  // 0: off
 };
 
+/// The elements of `parameter`, counted from its first, that lie in `range` of the buffer.
+comm::ElementRange part_within(const model::Parameter& parameter, comm::ElementRange range);
+
 class AdamW {
  public:
-  /// Moments start at zero.
+  /// Updates all parameters. Moments start at zero.
   AdamW(model::Gpt2& model, const AdamWOptions& options);
-  /// Global L2 norm of the gradients, in double, fixed order.
-  double gradient_norm(const device::DeviceBuffer& gradients) const;
+  /// Updates, and has moments of, the elements `owned` of the parameter buffer alone.
+  AdamW(model::Gpt2& model, const AdamWOptions& options, comm::ElementRange owned);
+  /// Global L2 norm of the gradients, of which each rank has its own share; in double, the same for
+  /// any number of ranks. All ranks call it.
+  double gradient_norm(const device::DeviceBuffer& gradients,
+                       comm::Communicator& communicator) const;
   /// One update with gradients x min(1, clip / (norm + 1e-6)). Precondition: norm is finite.
   void step(const device::DeviceBuffer& gradients, double norm, double learning_rate);
   std::int64_t step_count() const { return step_count_; }
   void set_step_count(std::int64_t count) { step_count_ = count; }
-  /// Unpadded moments of one parameter, to and from the host.
+  /// The elements of `parameter`, counted from its first, that are updated here.
+  comm::ElementRange owned_part(const model::Parameter& parameter) const {
+    return part_within(parameter, owned_);
+  }
+  /// Moments of that part of one parameter, to and from the host.
   void load_moments(const model::Parameter& parameter, std::span<const float> exp_avg,
                     std::span<const float> exp_avg_sq);
   void store_moments(const model::Parameter& parameter, std::span<float> exp_avg,
@@ -37,6 +49,7 @@ class AdamW {
  private:
   model::Gpt2& model_;
   AdamWOptions options_;
+  comm::ElementRange owned_;
   device::DeviceBuffer exp_avg_, exp_avg_sq_;
   std::int64_t step_count_ = 0;
 };

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -19,7 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 using formats::InputError;
 
-constexpr const char* kOptimizerFileName = "optimizer-00000-of-00001.safetensors";
 constexpr const char* kUpdatesKey = "optimizer_updates";
 
 std::string mean_name(const model::Parameter& parameter) { return parameter.name + ".exp_avg"; }
@@ -27,26 +27,60 @@ std::string square_name(const model::Parameter& parameter) {
   return parameter.name + ".exp_avg_sq";
 }
 
-void save_moments(const fs::path& directory, const TrainingSnapshot& snapshot,
-                  formats::CheckpointManifest& manifest) {
+/// Adds file and tensors to `manifest`.
+void save_moments(const fs::path& directory, const TrainingSnapshot& snapshot, int rank,
+                  int rank_count, formats::CheckpointManifest& manifest) {
   std::vector<formats::SafetensorsEntry> entries;
+  std::vector<std::int64_t> first_elements;
   for (const auto& parameter : snapshot.table().parameters()) {
+    const auto share = snapshot.share_of(parameter);
+    if (share.count == 0) continue;
     for (auto name : {mean_name(parameter), square_name(parameter)}) {
-      entries.push_back(
-          {.name = std::move(name), .dtype = "F32", .shape = {parameter.element_count}});
+      entries.push_back({.name = std::move(name), .dtype = "F32", .shape = {share.count}});
+      first_elements.push_back(share.first);
     }
   }
-  formats::SafetensorsWriter writer(directory / kOptimizerFileName, std::move(entries), {});
+  if (entries.empty()) return;
+  const auto file_name = fmt::format("optimizer-{:05d}-of-{:05d}.safetensors", rank, rank_count);
+  formats::SafetensorsWriter writer(directory / file_name, std::move(entries), {});
   for (const auto& parameter : snapshot.table().parameters()) {
     writer.write_floats(snapshot.exp_avg(parameter));
     writer.write_floats(snapshot.exp_avg_sq(parameter));
   }
   writer.commit();
-  manifest.files.push_back({kOptimizerFileName, writer.file_bytes(), writer.file_crc32c()});
+  manifest.files.push_back({file_name, writer.file_bytes(), writer.file_crc32c()});
   for (std::size_t i = 0; i < writer.entries().size(); ++i) {
     const auto& entry = writer.entries()[i];
-    manifest.tensors.push_back(
-        {kOptimizerFileName, entry.name, 0, entry.element_count(), writer.tensor_crc32c()[i]});
+    manifest.tensors.push_back({file_name, entry.name,
+                                static_cast<std::uint64_t>(first_elements[i]),
+                                entry.element_count(), writer.tensor_crc32c()[i]});
+  }
+}
+
+std::vector<formats::CheckpointFile> save_tokenizer(const fs::path& empty_directory,
+                                                    const formats::TokenizerFiles& tokenizer,
+                                                    std::int64_t context) {
+  formats::save_tokenizer_files(empty_directory, tokenizer, static_cast<std::uint64_t>(context));
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(empty_directory))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  std::vector<formats::CheckpointFile> files;
+  for (const auto& name : names) files.push_back(formats::describe_file(empty_directory, name));
+  return files;
+}
+
+/// The files and tensors that each rank wrote, of all ranks on rank 0.
+void join_parts(formats::CheckpointManifest& manifest, comm::Communicator& communicator) {
+  formats::CheckpointManifest part;
+  part.files = std::move(manifest.files);
+  part.tensors = std::move(manifest.tensors);
+  manifest.files.clear();
+  manifest.tensors.clear();
+  for (const auto& text : communicator.gather(formats::encode_checkpoint_manifest(part))) {
+    const auto other = formats::decode_checkpoint_manifest(text, "another rank's part");
+    manifest.files.insert(manifest.files.end(), other.files.begin(), other.files.end());
+    manifest.tensors.insert(manifest.tensors.end(), other.tensors.begin(), other.tensors.end());
   }
 }
 
@@ -66,12 +100,20 @@ class MomentReader {
     }
   }
 
-  void read(const std::string& name, std::span<float> values) {
+  /// The elements `part` of the moment `name`, which has `element_count`.
+  void read(const std::string& name, std::int64_t element_count, comm::ElementRange part,
+            std::span<float> values) {
+    const auto whole = static_cast<std::uint64_t>(element_count);
     std::uint64_t filled = 0;
     for (const auto* range : ranges_[name]) {
-      if (range->first_element != filled || range->element_count > values.size() - filled) {
+      if (range->first_element != filled || range->element_count > whole - filled) {
         refuse(name, "its ranges in checkpoint.json leave a gap, overlap or reach too far");
       }
+      const comm::ElementRange stored{static_cast<std::int64_t>(filled),
+                                      static_cast<std::int64_t>(range->element_count)};
+      filled += range->element_count;
+      const auto wanted = stored.intersect(part);
+      if (wanted.count == 0) continue;
       const auto& reader =
           readers_.try_emplace(range->file, directory_ / range->file).first->second;
       const auto* entry = reader.find(name);
@@ -79,10 +121,11 @@ class MomentReader {
         refuse(name,
                fmt::format("{} does not hold the range that checkpoint.json states", range->file));
       }
-      std::ranges::copy(reader.read_as_floats(*entry), values.subspan(filled).begin());
-      filled += range->element_count;
+      const auto floats = reader.read_as_floats(*entry);
+      std::copy_n(floats.begin() + (wanted.first - stored.first), wanted.count,
+                  values.begin() + (wanted.first - part.first));
     }
-    if (filled != values.size()) refuse(name, "is missing, in part or whole, or has another shape");
+    if (filled != whole) refuse(name, "is missing, in part or whole, or has another shape");
   }
 
  private:
@@ -97,31 +140,38 @@ class MomentReader {
 }  // namespace
 
 void save_checkpoint(const fs::path& directory, formats::CheckpointManifest manifest,
-                     const TrainingSnapshot& snapshot, const formats::TokenizerFiles* tokenizer) {
-  formats::DurableDirectory folder(directory);
-  const fs::path& building = folder.temporary_path();
-  auto saved = model::save_model(
-      building, snapshot.config(), snapshot.table(),
-      [&](const model::Parameter& parameter) { return snapshot.weights(parameter); });
-  manifest.files = std::move(saved.files);
-  manifest.tensors = std::move(saved.tensors);
-  if (tokenizer != nullptr) {
-    formats::save_tokenizer_files(building, *tokenizer,
-                                  static_cast<std::uint64_t>(snapshot.config().context));
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(building)) {
-      const auto name = entry.path().filename().string();
-      const auto known = std::any_of(manifest.files.begin(), manifest.files.end(),
-                                     [&](const auto& file) { return file.name == name; });
-      if (!known) names.push_back(name);
+                     const TrainingSnapshot& snapshot, const formats::TokenizerFiles* tokenizer,
+                     comm::Communicator& communicator) {
+  const bool is_first = communicator.rank() == 0;
+  std::optional<formats::DurableDirectory> folder;
+  std::vector<formats::CheckpointFile> tokenizer_files;
+  communicator.together([&] {
+    if (!is_first) return;
+    folder.emplace(directory);
+    if (tokenizer == nullptr) return;
+    tokenizer_files =
+        save_tokenizer(folder->temporary_path(), *tokenizer, snapshot.config().context);
+  });
+  const fs::path building =
+      communicator.from_first(is_first ? folder->temporary_path().string() : "");
+  communicator.together([&] {
+    if (is_first) {
+      auto saved = model::save_model(
+          building, snapshot.config(), snapshot.table(),
+          [&](const model::Parameter& parameter) { return snapshot.weights(parameter); });
+      manifest.files = std::move(saved.files);
+      manifest.tensors = std::move(saved.tensors);
+      manifest.files.insert(manifest.files.end(), tokenizer_files.begin(), tokenizer_files.end());
     }
-    std::sort(names.begin(), names.end());
-    for (const auto& name : names) manifest.files.push_back(formats::describe_file(building, name));
-  }
-  save_moments(building, snapshot, manifest);
-  manifest.state[kUpdatesKey] = static_cast<double>(snapshot.update_count());
-  write_manifest(building, manifest);
-  folder.commit();
+    save_moments(building, snapshot, communicator.rank(), communicator.size(), manifest);
+  });
+  join_parts(manifest, communicator);
+  communicator.together([&] {
+    if (!is_first) return;
+    manifest.state[kUpdatesKey] = static_cast<double>(snapshot.update_count());
+    write_manifest(building, manifest);
+    folder->commit();
+  });
 }
 
 void link_checkpoint(const fs::path& existing, const fs::path& directory,
@@ -155,10 +205,11 @@ void restore_checkpoint(const model::ModelDirectory& checkpoint, model::Gpt2& mo
   MomentReader moments(checkpoint);
   std::vector<float> mean, square;
   for (const auto& parameter : model.table().parameters()) {
-    mean.resize(static_cast<std::size_t>(parameter.element_count));
+    const auto part = optimizer.owned_part(parameter);
+    mean.resize(static_cast<std::size_t>(part.count));
     square.resize(mean.size());
-    moments.read(mean_name(parameter), mean);
-    moments.read(square_name(parameter), square);
+    moments.read(mean_name(parameter), parameter.element_count, part, mean);
+    moments.read(square_name(parameter), parameter.element_count, part, square);
     optimizer.load_moments(parameter, mean, square);
   }
   optimizer.set_step_count(static_cast<std::int64_t>(

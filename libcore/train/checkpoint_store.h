@@ -10,6 +10,7 @@
 
 #include "formats/checkpoint.h"
 #include "formats/tokenizer_files.h"
+#include "libcore/comm/communicator.h"
 #include "libcore/model/gpt2.h"
 #include "libcore/model/model_directory.h"
 #include "libcore/optim/adamw.h"
@@ -19,9 +20,11 @@ namespace gpt2::train {
 
 /// Writes a whole checkpoint, visible at once under its name; `manifest` says everything but the
 /// files and the count of updates, which are added here. An existing folder of that name is
-/// replaced. `tokenizer` may be null. Throws: IoError.
+/// replaced. `tokenizer` may be null. All ranks call it: each writes the moments in its snapshot,
+/// rank 0 all else. Throws: IoError; on the other ranks EndedByAnotherRank.
 void save_checkpoint(const std::filesystem::path& directory, formats::CheckpointManifest manifest,
-                     const TrainingSnapshot& snapshot, const formats::TokenizerFiles* tokenizer);
+                     const TrainingSnapshot& snapshot, const formats::TokenizerFiles* tokenizer,
+                     comm::Communicator& communicator);
 
 /// A checkpoint of the same state as `existing`, sharing its files by hard links (copies where the
 /// file system has none); `manifest` is as for save_checkpoint. `directory` may be `existing`.

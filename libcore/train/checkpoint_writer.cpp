@@ -52,13 +52,15 @@ bool is_lasting_checkpoint(const std::filesystem::path& directory, std::uint64_t
 CheckpointWriter::CheckpointWriter(RunFolder& folder, const model::Gpt2& model,
                                    const optim::AdamW& optimizer,
                                    const formats::TokenizerFiles* tokenizer,
-                                   std::uint64_t keep_last)
+                                   std::uint64_t keep_last, comm::Communicator& communicator)
     : folder_(folder),
       model_(model),
       optimizer_(optimizer),
       tokenizer_(tokenizer),
       keep_last_(keep_last),
-      snapshot_(model) {}
+      communicator_(communicator.duplicate()),
+      snapshot_(model, comm::Shares(model.table().buffer_elements(), communicator.size())
+                           .of_rank(communicator.rank())) {}
 
 void CheckpointWriter::begin(CheckpointOrder order) {
   assert(!under_way_.valid() && !order.names.empty());
@@ -69,7 +71,7 @@ void CheckpointWriter::begin(CheckpointOrder order) {
           "before with a lower learning rate (--resume DIR --allow-change learning-rate)",
           order.manifest.step));
     }
-    snapshot_.take(optimizer_);
+    snapshot_.take(optimizer_, /*with_weights=*/communicator_->rank() == 0);
   }
   const double stall_seconds = seconds_since(order.due);
   under_way_ = std::async(std::launch::async, [this, order = std::move(order), stall_seconds] {
@@ -83,28 +85,29 @@ void CheckpointWriter::begin(CheckpointOrder order) {
 /// On the thread.
 FinishedSave CheckpointWriter::carry_out(const CheckpointOrder& order) {
   FinishedSave save{.step = order.manifest.step};
+  const bool is_first = communicator_->rank() == 0;
   try {
-    folder_.sync_logs();
+    if (is_first) folder_.sync_logs();
     auto source = order.existing;
     auto manifest = order.manifest;
     manifest.state[kRollingKey] = order.rolling ? 1 : 0;
     for (const auto& name : order.names) {
       const auto directory = folder_.checkpoint_path(name);
       if (source.empty()) {
-        save_checkpoint(directory, manifest, snapshot_, tokenizer_);
+        save_checkpoint(directory, manifest, snapshot_, tokenizer_, *communicator_);
         source = directory;
-      } else {
+      } else if (is_first) {
         link_checkpoint(source, directory, manifest);
       }
     }
-    folder_.point_latest_to(order.names.back());
+    if (is_first) folder_.point_latest_to(order.names.back());
   } catch (const formats::IoError& error) {
     throw formats::IoError(
         fmt::format("the checkpoint of step {} could not be saved: {}; the ones before it are "
                     "kept, and --resume latest goes on from them",
                     order.manifest.step, error.what()));
   }
-  prune_rolling(order.manifest.step, save.notices);
+  if (is_first) prune_rolling(order.manifest.step, save.notices);
   return save;
 }
 

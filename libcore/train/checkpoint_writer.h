@@ -7,12 +7,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <future>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "formats/checkpoint.h"
 #include "formats/tokenizer_files.h"
+#include "libcore/comm/communicator.h"
 #include "libcore/train/run_folder.h"
 #include "libcore/train/training_snapshot.h"
 
@@ -41,9 +43,11 @@ bool is_lasting_checkpoint(const std::filesystem::path& directory, std::uint64_t
 /// One save at a time, by a thread of its own.
 class CheckpointWriter {
  public:
-  /// `tokenizer` may be null. What is referred to must outlive the writer.
+  /// `tokenizer` may be null. What is referred to must outlive the writer. All ranks make one, and
+  /// begin each save: each rank writes its share of the moments, rank 0 all else.
   CheckpointWriter(RunFolder& folder, const model::Gpt2& model, const optim::AdamW& optimizer,
-                   const formats::TokenizerFiles* tokenizer, std::uint64_t keep_last);
+                   const formats::TokenizerFiles* tokenizer, std::uint64_t keep_last,
+                   comm::Communicator& communicator);
   /// Waits for the save under way. An error of it is lost: call wait() where that counts.
   ~CheckpointWriter() = default;
 
@@ -69,6 +73,7 @@ class CheckpointWriter {
   const optim::AdamW& optimizer_;
   const formats::TokenizerFiles* tokenizer_;
   std::uint64_t keep_last_;
+  std::unique_ptr<comm::Communicator> communicator_;  // the thread's
   TrainingSnapshot snapshot_;
   std::future<FinishedSave> under_way_;  // last: joined before what its thread uses goes
 };

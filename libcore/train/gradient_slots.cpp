@@ -61,7 +61,7 @@ GradientSlots::Total GradientSlots::join(comm::Communicator& communicator) {
   while (partials_.size() > 1) merge_last_two();
   joined_ = true;
   Partial& total = partials_.front();
-  communicator.tree_sum(view(total));
+  communicator.reduce_shares(kernels_, view(total), {elements_, communicator.size()});
   communicator.tree_sum(std::span(&total.loss_sum, 1));
   return {total.gradients, total.loss_sum};
 }

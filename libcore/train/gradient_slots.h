@@ -29,7 +29,8 @@ class GradientSlots {
   void close_slot(double loss_sum);
 
   struct Total {
-    const device::DeviceBuffer& gradients;  // valid until the next open_slot()
+    /// This rank's share of the sum, and undefined values elsewhere; until the next open_slot().
+    const device::DeviceBuffer& gradients;
     double loss_sum;
   };
   /// Joins what is left, here and then over the ranks. Precondition: at least one slot was closed,

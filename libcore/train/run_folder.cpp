@@ -52,6 +52,9 @@ RunFolder::RunFolder(fs::path path) : path_(std::move(path)), checkpoints_(path_
   remove_leftovers(checkpoints_);
 }
 
+RunFolder::RunFolder(Guest, fs::path path)
+    : path_(std::move(path)), checkpoints_(path_ / "checkpoints") {}
+
 void RunFolder::remove_leftovers(const fs::path& directory) const {
   std::error_code error;
   std::vector<fs::path> leftovers;

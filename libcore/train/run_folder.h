@@ -25,6 +25,9 @@ class RunFolder {
   /// left (.tmp-*). Until begin_run() all that it made goes with it. Owns: the lock. Throws:
   /// ExistsError if another process has it, or `path` is no folder; IoError.
   explicit RunFolder(std::filesystem::path path);
+  /// The folder that another process of this run has: nothing is made, locked or removed.
+  struct Guest {};
+  RunFolder(Guest, std::filesystem::path path);
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoint_path(std::string_view name) const;

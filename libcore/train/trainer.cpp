@@ -11,6 +11,7 @@
 #include <cmath>
 #include <csignal>
 #include <ctime>
+#include <sstream>
 #include <utility>
 
 #include "formats/errors.h"
@@ -51,13 +52,20 @@ std::string host_name() {
                                                           : std::string();
 }
 
-/// Kinds of the records that the log has of `step`.
-std::set<std::string> kinds_logged(const fs::path& run, std::uint64_t step) {
-  std::set<std::string> kinds;
-  for (const auto& record : formats::load_train_log(run)) {
-    if (record.step == step) kinds.insert(record.kind);
-  }
-  return kinds;
+/// Kinds of the records that the log has of `step`. The first rank reads it.
+std::set<std::string> kinds_logged(const fs::path& run, std::uint64_t step,
+                                   comm::Communicator& communicator) {
+  std::string kinds;
+  communicator.together([&] {
+    if (communicator.rank() != 0) return;
+    for (const auto& record : formats::load_train_log(run)) {
+      if (record.step == step) kinds += record.kind + "\n";
+    }
+  });
+  std::istringstream lines(communicator.from_first(kinds));
+  std::set<std::string> known;
+  for (std::string kind; std::getline(lines, kind);) known.insert(kind);
+  return known;
 }
 
 bool is_due(std::uint64_t step, std::uint64_t every) { return every > 0 && step % every == 0; }
@@ -89,32 +97,38 @@ TrainingProgress TrainingProgress::load(const formats::CheckpointManifest& manif
 Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed_from)
     : parts_(std::move(parts)),
       progress_(progress),
-      log_(parts_.folder.path(), progress.step, parts_.config),
+      share_(parts_.plan.share_of(parts_.communicator.rank(), parts_.communicator.size())),
       batches_(parts_.train_set,
                data::SequenceOrder(parts_.train_set, parts_.plan.T, parts_.config.seed),
                parts_.plan.B, parts_.plan.T,
                static_cast<std::uint32_t>(parts_.model.config().vocab_size),
-               progress.sequences_consumed),
+               progress.sequences_consumed + share_.first_sequence,
+               {static_cast<std::uint64_t>(share_.slots * share_.micro_batches),
+                parts_.plan.sequences_per_step}),
       slots_(parts_.model.device(), parts_.model.kernels(), parts_.model.table().buffer_elements()),
       losses_(static_cast<std::size_t>(parts_.plan.B * parts_.plan.T)),
-      logged_(kinds_logged(parts_.folder.path(), progress.step)),
       saved_(std::move(resumed_from)),
       last_save_(Clock::now()),
       saves_(parts_.folder, parts_.model, parts_.optimizer,
              parts_.tokenizer != nullptr ? &parts_.tokenizer->files() : nullptr,
-             parts_.config.keep_last) {}
+             parts_.config.keep_last, parts_.communicator) {
+  parts_.communicator.together([&] {
+    if (is_first()) log_.emplace(parts_.folder.path(), progress_.step, parts_.config);
+  });
+  logged_ = kinds_logged(parts_.folder.path(), progress_.step, parts_.communicator);
+}
 
 void Trainer::run() {
   try {
     run_to_end();
   } catch (const formats::StoppedError&) {
-    log_.finish(75);
+    if (log_) log_->finish(75);
     throw;
   } catch (const formats::DivergedError&) {
-    log_.finish(76);
+    if (log_) log_->finish(76);
     throw;
   }
-  log_.finish(0);
+  if (log_) log_->finish(0);
 }
 
 void Trainer::run_to_end() {
@@ -133,13 +147,15 @@ void Trainer::run_to_end() {
 /// One update: the gradients of all slots, their norm, the guard, AdamW.
 void Trainer::take_step() {
   const auto& plan = parts_.plan;
+  auto& ranks = parts_.communicator;
+  ranks.say_phase(fmt::format("forward and backward of step {}", progress_.step + 1));
   const auto start = Clock::now();
   const auto tokens = static_cast<double>(plan.tokens_per_step());
   const auto scale = static_cast<float>(1 / tokens);
-  for (std::int64_t slot = 0; slot < plan.slots; ++slot) {
+  for (std::int64_t slot = 0; slot < share_.slots; ++slot) {
     const auto& gradients = slots_.open_slot();
     double loss_sum = 0;
-    for (std::int64_t micro_batch = 0; micro_batch < plan.micro_batches; ++micro_batch) {
+    for (std::int64_t micro_batch = 0; micro_batch < share_.micro_batches; ++micro_batch) {
       const auto& batch = batches_.next();
       parts_.model.forward_backward(batch.inputs, batch.targets, batch.B, batch.T, scale,
                                     {.probability = static_cast<float>(parts_.config.dropout),
@@ -150,13 +166,14 @@ void Trainer::take_step() {
     }
     slots_.close_slot(loss_sum);
   }
-  const auto total = slots_.join(parts_.communicator);
+  ranks.say_phase(fmt::format("sum of the gradients of step {}", progress_.step + 1));
+  const auto total = slots_.join(ranks);
   const double loss = total.loss_sum / tokens;
-  const double norm = parts_.optimizer.gradient_norm(total.gradients);
+  const double norm = parts_.optimizer.gradient_norm(total.gradients, ranks);
   const double learning_rate = plan.schedule.at(static_cast<std::int64_t>(progress_.step));
 
   const bool finite = std::isfinite(loss) && std::isfinite(norm);
-  if (finite) parts_.optimizer.step(total.gradients, norm, learning_rate);
+  if (finite) update(total.gradients, norm, learning_rate);
   ++progress_.step;
   progress_.sequences_consumed += plan.sequences_per_step;
   progress_.bad_steps_in_row = finite ? 0 : progress_.bad_steps_in_row + 1;
@@ -176,15 +193,29 @@ void Trainer::take_step() {
   if (finite) return;
   parts_.observer.on_notice(fmt::format(
       "step {}: loss {}, gradient norm {}; the update is left out", progress_.step, loss, norm));
-  if (progress_.bad_steps_in_row >= parts_.config.max_bad_steps) {
-    log_profile();
+  if (progress_.bad_steps_in_row < parts_.config.max_bad_steps) return;
+  log_profile();
+  ranks.together([&] {
     throw formats::DivergedError(
         fmt::format("training diverged: no finite loss and norm in {} steps in a row, up to step "
                     "{}; go on from "
                     "a checkpoint before with a lower learning rate (--resume DIR --allow-change "
                     "learning-rate)",
                     progress_.bad_steps_in_row, progress_.step));
-  }
+  });
+}
+
+/// One update of all weights on all ranks, each of which has its share of the gradients.
+void Trainer::update(const device::DeviceBuffer& gradients, double norm, double learning_rate) {
+  const auto elements = parts_.model.table().buffer_elements();
+  const auto gather = [&](const device::DeviceBuffer& buffer) {
+    parts_.communicator.gather_shares({buffer.data(), device::DataType::kF32, {elements}},
+                                      {elements, parts_.communicator.size()});
+  };
+  const bool keeps_share = parts_.config.zero == "1";
+  if (!keeps_share) gather(gradients);
+  parts_.optimizer.step(gradients, norm, learning_rate);
+  if (keeps_share) gather(parts_.model.parameters());
 }
 
 /// What the step just done (or step 0, or the one that a resumed run stands at) calls for. False if
@@ -200,14 +231,19 @@ bool Trainer::complete_step() {
   return true;
 }
 
+int Trainer::stop_signal_of_any() const {
+  return static_cast<int>(parts_.communicator.maximum(parts_.stop_signal()));
+}
+
 void Trainer::leave_if_asked() const {
-  if (parts_.stop_signal() != 0) throw Interrupted{};
+  if (stop_signal_of_any() != 0) throw Interrupted{};
 }
 
 void Trainer::validate_when_due() {
   const bool due =
       is_due(progress_.step, parts_.config.val_every) || progress_.step == parts_.plan.max_steps;
   if (parts_.val_set == nullptr || !due || logged_.contains("val")) return;
+  parts_.communicator.say_phase(fmt::format("validation after step {}", progress_.step));
   const auto watch = [&](std::uint64_t done, std::uint64_t all) {
     leave_if_asked();
     parts_.observer.on_validation(done, all);
@@ -223,6 +259,7 @@ void Trainer::sample_when_due() {
                    (is_due(progress_.step, parts_.config.sample_every) ||
                     (progress_.step == parts_.plan.max_steps && parts_.config.sample_every > 0));
   if (!due || logged_.contains("sample")) return;
+  parts_.communicator.say_phase(fmt::format("sample after step {}", progress_.step));
   const auto prompt = parts_.tokenizer->encode(parts_.config.sample_prompt);
   const auto continuations =
       sample::generate(parts_.model, std::vector<std::int32_t>(prompt.begin(), prompt.end()),
@@ -276,29 +313,38 @@ void Trainer::adopt_start() {
 void Trainer::save_when_due() {
   if (auto names = checkpoints_due(); !names.empty()) {
     begin_save(std::move(names), /*rolling=*/false);
-  } else if (saved_.empty() && save_is_due_by_time() && !saves_.is_busy()) {
+    return;
+  }
+  // Clocks differ: the first rank's counts.
+  const bool due = is_first() && saved_.empty() && save_is_due_by_time() && !saves_.is_busy();
+  if (parts_.communicator.maximum(due ? 1 : 0) != 0) {
     begin_save({step_checkpoint_name(progress_.step)}, /*rolling=*/true);
   }
 }
 
 /// Ends the run when a signal asks for it, with a checkpoint of this very step.
 void Trainer::stop_if_asked() {
-  const auto signal = static_cast<int>(parts_.communicator.maximum(parts_.stop_signal()));
+  const int signal = stop_signal_of_any();
   if (signal == 0) return;
   if (saved_.empty()) begin_save({step_checkpoint_name(progress_.step)}, /*rolling=*/true);
   report_save(saves_.wait());
   log_profile();
-  throw formats::StoppedError(
-      fmt::format("stopped by {} after step {}, saved in {}; gpt2-train --out {} --resume latest "
-                  "goes on",
-                  signal_name(signal), progress_.step, saved_.string(), parts_.config.out));
+  parts_.communicator.together([&] {
+    throw formats::StoppedError(
+        fmt::format("stopped by {} after step {}, saved in {}; gpt2-train --out {} --resume latest "
+                    "goes on",
+                    signal_name(signal), progress_.step, saved_.string(), parts_.config.out));
+  });
 }
 
 /// Begins checkpoints of this step under `names`, but for those that are there already.
 void Trainer::begin_save(std::vector<std::string> names, bool rolling) {
+  parts_.communicator.say_phase(fmt::format("checkpoint of step {}", progress_.step));
   if (!saved_.empty()) {
     std::erase_if(names, [&](const std::string& name) {
-      return is_lasting_checkpoint(parts_.folder.checkpoint_path(name), progress_.step);
+      const bool there =
+          is_first() && is_lasting_checkpoint(parts_.folder.checkpoint_path(name), progress_.step);
+      return parts_.communicator.maximum(there ? 1 : 0) != 0;
     });
     if (names.empty()) return;
   }
@@ -315,7 +361,7 @@ void Trainer::begin_save(std::vector<std::string> names, bool rolling) {
   order.manifest.written_at = utc_now();
   order.manifest.host = host_name();
   if (saved_.empty()) saved_ = parts_.folder.checkpoint_path(order.names.front());
-  saves_.begin(std::move(order));
+  parts_.communicator.together([&] { saves_.begin(std::move(order)); });
 }
 
 void Trainer::report_save(const std::optional<FinishedSave>& save) {
@@ -355,8 +401,9 @@ void Trainer::log(const std::string& kind, std::map<std::string, double> numbers
 }
 
 void Trainer::write_record(formats::TrainLogRecord record) {
+  if (!log_) return;
   record.time = seconds_since_epoch();
-  log_.write(record);
+  log_->write(record);
   parts_.observer.on_record(record);
 }
 

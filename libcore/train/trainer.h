@@ -58,8 +58,8 @@ struct TrainerParts {
   model::Gpt2& model;
   optim::AdamW& optimizer;
   const kernels::TimedKernels* timed_kernels;  // the model's, or null: no profile
-  comm::Communicator& communicator;
-  formats::CheckpointManifest manifest;  // what every checkpoint says alike
+  comm::Communicator& communicator;            // every rank has a trainer; the first one logs
+  formats::CheckpointManifest manifest;        // what every checkpoint says alike
   TrainingObserver& observer;
   StopSignal stop_signal;
 };
@@ -78,13 +78,16 @@ class Trainer {
  private:
   void run_to_end();
   void take_step();
+  void update(const device::DeviceBuffer& gradients, double norm, double learning_rate);
   bool complete_step();
-  void leave_if_asked() const;
+  void leave_if_asked() const;  // all ranks
   void validate_when_due();
   void sample_when_due();
   void save_when_due();
   void stop_if_asked();
   void log_profile();
+  bool is_first() const { return parts_.communicator.rank() == 0; }
+  int stop_signal_of_any() const;
 
   std::vector<std::string> checkpoints_due() const;
   void adopt_start();
@@ -97,7 +100,8 @@ class Trainer {
 
   TrainerParts parts_;
   TrainingProgress progress_;
-  RunLog log_;
+  RankShare share_;
+  std::optional<RunLog> log_;  // of the first rank
   data::BatchLoader batches_;
   GradientSlots slots_;
   std::vector<float> losses_;     // (B, T) of one micro-batch

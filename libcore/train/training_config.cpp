@@ -133,6 +133,28 @@ std::uint64_t automatic_slots(std::uint64_t micro_batch_count, int rank_count) {
   return std::min(in_count, std::bit_floor(most));
 }
 
+/// Pairs of slots are joined as one rank joins them where each rank has a power of two of them.
+void check_rank_count(std::uint64_t slots, std::uint64_t micro_batches, std::uint64_t ranks,
+                      bool exact) {
+  if (!exact) {
+    if (ranks <= micro_batches) return;
+    throw UsageError(
+        fmt::format("a step has {} micro-batches, too few for {} ranks", micro_batches, ranks));
+  }
+  const auto fits = [slots](std::uint64_t count) {
+    return slots % count == 0 && std::has_single_bit(slots / count);
+  };
+  if (fits(ranks)) return;
+  std::vector<std::uint64_t> possible;
+  for (std::uint64_t count = 1; count <= slots; ++count) {
+    if (fits(count)) possible.push_back(count);
+  }
+  throw UsageError(
+      fmt::format("{} ranks cannot share {} gradient slots and sum them as one rank does; start "
+                  "one of {}, or give --reduction fast",
+                  ranks, slots, fmt::join(possible, ", ")));
+}
+
 std::uint64_t steps_of_run(const TrainingConfig& config, std::uint64_t windows_per_epoch,
                            std::uint64_t sequences_per_step) {
   if (config.max_steps > 0) return config.max_steps;
@@ -341,11 +363,9 @@ TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
                     nearest_multiples(tokens, slots * micro_batch_tokens),
                     nearest_divisors(micro_batch_count, slots)));
   }
-  if (slots % static_cast<std::uint64_t>(rank_count) != 0) {
-    throw UsageError(
-        fmt::format("{} gradient slots cannot be shared out to {} ranks", slots, rank_count));
-  }
   TrainingPlan plan;
+  plan.exact = config.reduction == "exact";
+  check_rank_count(slots, micro_batch_count, static_cast<std::uint64_t>(rank_count), plan.exact);
   plan.B = static_cast<std::int64_t>(config.batch_size);
   plan.T = T;
   plan.slots = static_cast<std::int64_t>(slots);
@@ -368,6 +388,19 @@ TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
                     .weight_decay = config.weight_decay,
                     .grad_clip = config.grad_clip};
   return plan;
+}
+
+RankShare TrainingPlan::share_of(int rank, int rank_count) const {
+  const auto batches = slots * micro_batches;
+  const auto first = batches * rank / rank_count;
+  RankShare share{.slots = 1,
+                  .micro_batches = batches * (rank + 1) / rank_count - first,
+                  .first_sequence = static_cast<std::uint64_t>(first * B)};
+  if (exact) {
+    share.slots = slots / rank_count;
+    share.micro_batches = micro_batches;
+  }
+  return share;
 }
 
 void store_decisions(TrainingConfig& config, const TrainingPlan& plan,

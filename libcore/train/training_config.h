@@ -30,7 +30,8 @@ struct TrainingConfig {
   std::string device = "auto", precision = "auto";
   std::uint32_t threads = 0;
   std::uint64_t batch_size = 4, total_batch_tokens = 32768, accumulation_steps = 0;
-  std::string slots = "auto";
+  std::string slots = "auto", reduction = "exact", zero = "1";
+  double rank_timeout = 60;
   std::uint64_t max_steps = 0, max_epochs = 0;
   double learning_rate = 6e-4;
   std::string min_learning_rate = "auto", warmup_steps = "auto";
@@ -130,6 +131,23 @@ void for_each_option(Config& config, Visit&& visit) {
   visit(TrainingOption{"slots", "S", kSame,
                        "gradient slots of a step, joined in pairs: auto, or their number"},
         config.slots);
+  visit(
+      TrainingOption{"reduction",
+                     "KIND",
+                     kBitsDiffer,
+                     "how ranks sum gradients: exact (to the bit as one rank would), or fast (any "
+                     "number of ranks)",
+                     {"exact", "fast"}},
+      config.reduction);
+  visit(TrainingOption{"zero",
+                       "N",
+                       kFree,
+                       "what a rank keeps of the optimizer: 0 (all of it), 1 (its share)",
+                       {"0", "1"}},
+        config.zero);
+  visit(TrainingOption{"rank-timeout", "S", kFree,
+                       "seconds of silence after which a rank is lost and the run ends (0: none)"},
+        config.rank_timeout);
   visit(TrainingOption{"max-steps", "N", kLongerRun, "steps of the run (0: --max-epochs decides)"},
         config.max_steps);
   visit(TrainingOption{"max-epochs", "E", kLongerRun,
@@ -230,6 +248,12 @@ bool may_change(const TrainingConfig& config, std::string_view option);
 /// The shape of a new model; vocab_size and end_of_text are the caller's to set.
 model::Gpt2Config new_model_shape(const TrainingConfig& config);
 
+/// What one rank computes of a step.
+struct RankShare {
+  std::int64_t slots = 0, micro_batches = 0;  // of each slot
+  std::uint64_t first_sequence = 0;           // of the step's
+};
+
 /// The numbers that a run computes with.
 struct TrainingPlan {
   std::int64_t B = 0, T = 0;             // a micro-batch
@@ -240,6 +264,9 @@ struct TrainingPlan {
   std::uint64_t max_steps = 0;
   optim::LearningRateSchedule schedule;
   optim::AdamWOptions optimizer;
+  bool exact = true;  // --reduction
+  /// Exact: whole slots, as many for each rank. Fast: one slot of its own, as even as it can be.
+  RankShare share_of(int rank, int rank_count) const;
   std::uint64_t tokens_per_step() const {
     return sequences_per_step * static_cast<std::uint64_t>(T);
   }
@@ -247,8 +274,8 @@ struct TrainingPlan {
 
 /// total-batch-tokens = S x m x B x T, m >= 1; auto slots: the largest power of two that is at most
 /// max(8, ranks) and divides total-batch-tokens / (B x T). One epoch is ceil(windows / sequences a
-/// step) steps. Throws: UsageError naming the nearest values that fit, or a warm-up as long as the
-/// run.
+/// step) steps. Throws: UsageError naming the nearest values that fit, a number of ranks that
+/// cannot give the bits of one, or a warm-up as long as the run.
 TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
                        std::uint64_t windows_per_epoch, int rank_count);
 

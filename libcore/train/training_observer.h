@@ -22,6 +22,7 @@ struct RunSummary {
   model::Gpt2Config shape;
   std::int64_t parameter_count = 0;
   std::uint64_t training_tokens = 0;
+  int rank_count = 1;
   std::uint64_t first_step = 0;  // steps done before
   TrainingPlan plan;
 };

@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -17,6 +19,7 @@
 #include "libcore/comm/communicator.h"
 #include "libcore/data/sequence_order.h"
 #include "libcore/data/shard_set.h"
+#include "libcore/device/device_cpu.h"
 #include "libcore/eval/loss.h"
 #include "libcore/kernels/kernels_timed.h"
 #include "libcore/model/model_directory.h"
@@ -399,63 +402,134 @@ void report_start(const Start& start, const Material& material, std::int64_t T,
 }
 
 /// A signal that comes before the first step finds nothing to save.
-void leave_if_asked(const StopSignal& stop_signal) {
-  if (const int signal = stop_signal(); signal != 0) {
+void leave_if_asked(const StopSignal& stop_signal, comm::Communicator& communicator) {
+  const auto signal = static_cast<int>(communicator.maximum(stop_signal()));
+  if (signal == 0) return;
+  communicator.together([&] {
     throw formats::StoppedError(
         fmt::format("stopped by {} before it took a step; the same command starts it again",
                     signal_name(signal)));
-  }
+  });
+}
+
+/// The folder is the first rank's; the others look into it.
+std::unique_ptr<RunFolder> open_folder(const TrainingConfig& asked,
+                                       const std::set<std::string>& given,
+                                       comm::Communicator& communicator) {
+  std::unique_ptr<RunFolder> folder;
+  communicator.together([&] {
+    asked.check();
+    refuse_two_batch_sizes(given);
+    refuse_missing_folders(asked);
+    if (communicator.rank() == 0) folder = std::make_unique<RunFolder>(asked.out);
+  });
+  if (!folder) folder = std::make_unique<RunFolder>(RunFolder::Guest{}, asked.out);
+  return folder;
+}
+
+/// All that is decided before anything is computed.
+struct Beginning {
+  Start start;
+  Material material;
+  TrainingPlan plan;
+  formats::CheckpointManifest manifest;
+  std::vector<std::string> notices;
+};
+
+Beginning prepare(const TrainingConfig& asked, const std::set<std::string>& given,
+                  const RunFolder& folder, int rank_count) {
+  std::vector<std::string> notices;
+  Start start = find_start(with_absolute_paths(asked), given, folder, notices);
+  Material material = open_material(start, given);
+  const TrainingPlan plan = plan_run(start.config, material, rank_count);
+  auto manifest = describe_run(start.config, plan, material, rank_count);
+  if (start.resumes()) check_resumed(start, plan, manifest, notices);
+  return {std::move(start), std::move(material), plan, std::move(manifest), std::move(notices)};
+}
+
+/// Ranks on several hosts, or a disk that shows each another state, must not mix two runs.
+void check_same_start(const Beginning& beginning, comm::Communicator& communicator) {
+  const auto& source = beginning.start.source;
+  const auto own =
+      fmt::format("{} of {}, {}", source ? source->path.string() : "the beginning",
+                  beginning.start.config.out, describe_identity(beginning.manifest.training_data));
+  const auto first = communicator.from_first(own);
+  communicator.together([&] {
+    if (own == first) return;
+    throw InputError(
+        fmt::format("rank {} would go on from {}, rank 0 from {}; all ranks need the same run "
+                    "folder and the same data",
+                    communicator.rank(), own, first));
+  });
+}
+
+/// --threads, or this rank's part of the CPUs that it may use.
+int threads_of_rank(std::uint32_t asked, comm::Communicator& communicator) {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  const auto own = fmt::format("{}: {}", host.data(), device::allowed_cpu_list());
+  const auto all = communicator.gather(own);
+  if (asked > 0) return static_cast<int>(asked);
+  const auto sharing = static_cast<int>(std::ranges::count(all, own));
+  return std::max(1, device::allowed_cpu_count() / sharing);
 }
 
 }  // namespace
 
 void run_training(const TrainingConfig& asked, const std::set<std::string>& given,
-                  TrainingObserver& observer, const StopSignal& stop_signal) {
-  asked.check();
-  refuse_two_batch_sizes(given);
-  refuse_missing_folders(asked);
-  RunFolder folder(asked.out);
-  const auto communicator = comm::open_communicator();
-  std::vector<std::string> notices;
+                  TrainingObserver& observer, const StopSignal& stop_signal,
+                  comm::Communicator& communicator) {
+  const int rank = communicator.rank(), rank_count = communicator.size();
+  const auto folder = open_folder(asked, given, communicator);
+  auto beginning =
+      communicator.make_together([&] { return prepare(asked, given, *folder, rank_count); });
+  check_same_start(beginning, communicator);
+  leave_if_asked(stop_signal, communicator);
+  auto& [start, material, plan, manifest, notices] = beginning;
 
-  Start start = find_start(with_absolute_paths(asked), given, folder, notices);
-  leave_if_asked(stop_signal);
-  const Material material = open_material(start, given);
-  const TrainingPlan plan = plan_run(start.config, material, communicator->size());
-  auto manifest = describe_run(start.config, plan, material, communicator->size());
-  if (start.resumes()) check_resumed(start, plan, manifest, notices);
-
+  const int threads = threads_of_rank(start.config.threads, communicator);
   const auto device =
-      device::open_device(start.config.device, static_cast<int>(start.config.threads));
+      communicator.make_together([&] { return device::open_device(start.config.device, threads); });
   const auto twin = kernels::open_kernels(*device);
   kernels::TimedKernels timed(*device, *twin);
   const bool profile = start.config.profile;
-  model::Gpt2 model(*device, profile ? timed : *twin, material.shape);
-  optim::AdamW optimizer(model, plan.optimizer);
-  const TrainingProgress progress = load_state(start, model, optimizer);
-  leave_if_asked(stop_signal);
+  auto model = communicator.make_together(
+      [&] { return model::Gpt2(*device, profile ? timed : *twin, material.shape); });
+  const auto elements = model.table().buffer_elements();
+  const bool keeps_share = start.config.zero == "1";
+  optim::AdamW optimizer(
+      model, plan.optimizer,
+      comm::Shares(elements, keeps_share ? rank_count : 1).of_rank(keeps_share ? rank : 0));
+  const auto progress =
+      communicator.make_together([&] { return load_state(start, model, optimizer); });
+  leave_if_asked(stop_signal, communicator);
 
-  report_start(start, material, plan.T, notices, observer);
-  folder.begin_run(configuration_yaml(start.config));
-  observer.on_begin({.run = folder.path(),
-                     .device = device->name(),
-                     .shape = material.shape,
-                     .parameter_count = model.table().parameter_count(),
-                     .training_tokens = material.train.token_count(),
-                     .first_step = progress.step,
-                     .plan = plan});
+  TrainingObserver nobody;
+  TrainingObserver& watcher = rank == 0 ? observer : nobody;
+  report_start(start, material, plan.T, notices, watcher);
+  communicator.together([&] {
+    if (rank == 0) folder->begin_run(configuration_yaml(start.config));
+  });
+  watcher.on_begin({.run = folder->path(),
+                    .device = device->name(),
+                    .shape = material.shape,
+                    .parameter_count = model.table().parameter_count(),
+                    .training_tokens = material.train.token_count(),
+                    .rank_count = rank_count,
+                    .first_step = progress.step,
+                    .plan = plan});
   Trainer trainer({.config = start.config,
                    .plan = plan,
-                   .folder = folder,
+                   .folder = *folder,
                    .train_set = material.train,
                    .val_set = material.val ? &*material.val : nullptr,
                    .tokenizer = material.tokenizer ? &*material.tokenizer : nullptr,
                    .model = model,
                    .optimizer = optimizer,
                    .timed_kernels = profile ? &timed : nullptr,
-                   .communicator = *communicator,
+                   .communicator = communicator,
                    .manifest = std::move(manifest),
-                   .observer = observer,
+                   .observer = watcher,
                    .stop_signal = stop_signal},
                   progress, start.resumes() ? start.source->path : fs::path());
   trainer.run();

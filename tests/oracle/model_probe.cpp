@@ -144,10 +144,11 @@ void train(const Arguments& arguments) {
   const std::span<const std::int32_t> rows(tokens);
   const device::DeviceBuffer gradients(*model.device, model.gpt2.table().buffer_bytes());
   optim::AdamW optimizer(model.gpt2, {});
+  const auto alone = comm::make_solo_communicator();
   for (std::int64_t step = 0; step < schedule.max_steps; ++step) {
     Batch batch(rows.subspan(static_cast<std::size_t>(step * B * (T + 1))), B, T);
     forward_backward(model, batch, B, T, gradients);
-    optimizer.step(gradients, optimizer.gradient_norm(gradients), schedule.at(step));
+    optimizer.step(gradients, optimizer.gradient_norm(gradients, *alone), schedule.at(step));
     fmt::print("{:.9f}\n", batch.mean_loss());
   }
 }

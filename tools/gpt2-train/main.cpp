@@ -3,13 +3,17 @@
 // gpt2-train: train a GPT-2 on token shards, or go on with a run.
 #include <fmt/format.h>
 
+#include <memory>
 #include <set>
 #include <string>
 #include <type_traits>
 
+#include "libcore/comm/communicator.h"
 #include "libcore/train/training_run.h"
+#include "tools/cli/console.h"
 #include "tools/cli/tool.h"
 #include "tools/gpt2-train/config_keys.h"
+#include "tools/gpt2-train/launcher.h"
 #include "tools/gpt2-train/stop_signal.h"
 #include "tools/gpt2-train/training_status.h"
 
@@ -55,9 +59,19 @@ int main(int argc, char** argv) {
   tool.alternatives({"total-batch-tokens", "accumulation-steps"});
   tools::declare_config_keys(tool);
   tool.handles_signals();
-  return tool.run(argc, argv, [&] {
-    tools::catch_stop_signals(/*announce=*/cli::verbosity() >= 0);
+  std::unique_ptr<comm::Communicator> ranks;
+  const int code = tool.run(argc, argv, [&] {
+    ranks = comm::open_communicator({.launched = tools::is_started_by_launcher(),
+                                     .rank_timeout_seconds = config.rank_timeout,
+                                     .on_lost = cli::complain});
+    tools::catch_stop_signals(/*announce=*/cli::verbosity() >= 0 && ranks->rank() == 0);
     tools::TrainingStatus status;
-    train::run_training(config, given_options(tool, config), status, tools::stop_signal_received);
+    try {
+      train::run_training(config, given_options(tool, config), status, tools::stop_signal_received,
+                          *ranks);
+    } catch (const comm::EndedByAnotherRank&) {
+      // It says why, and leave() takes its code.
+    }
   });
+  return ranks ? ranks->leave(code) : code;
 }

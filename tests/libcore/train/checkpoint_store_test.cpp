@@ -47,7 +47,7 @@ struct Trained : data::ShardFixture {
   void save(const std::string& name, std::uint64_t step = 20) {
     manifest.step = step;
     snapshot.take(optimizer);
-    save_checkpoint(path(name), manifest, snapshot, nullptr);
+    save_checkpoint(path(name), manifest, snapshot, nullptr, *alone);
   }
   std::vector<float> moments() const { return moments_of(optimizer); }
   std::vector<float> moments_of(const optim::AdamW& of) const {
@@ -62,6 +62,7 @@ struct Trained : data::ShardFixture {
     return all;
   }
 
+  std::unique_ptr<comm::Communicator> alone = comm::make_solo_communicator();
   model::test::SmallModel small;
   optim::AdamW optimizer;
   TrainingSnapshot snapshot;
@@ -102,7 +103,7 @@ BOOST_AUTO_TEST_CASE(moments_are_flat_float_tensors_by_parameter_name) {
 BOOST_AUTO_TEST_CASE(tokenizer_files_are_carried_and_listed) {
   const auto tokenizer = test::make_vocabulary({});
   snapshot.take(optimizer);
-  save_checkpoint(path("final"), manifest, snapshot, &tokenizer);
+  save_checkpoint(path("final"), manifest, snapshot, &tokenizer, *alone);
   const auto found = model::open_checkpoint(path("final"));
   std::set<std::string> listed, there;
   for (const auto& file : found.manifest->files) listed.insert(file.name);
@@ -195,7 +196,7 @@ BOOST_AUTO_TEST_CASE(snapshot_stays_as_it_was_taken) {
   const std::vector<float> zeros(static_cast<std::size_t>(parameter.element_count));
   optimizer.load_moments(parameter, zeros, zeros);
   optimizer.set_step_count(18);
-  save_checkpoint(path("after"), manifest, snapshot, nullptr);
+  save_checkpoint(path("after"), manifest, snapshot, nullptr, *alone);
   for (const std::string name :
        {"model.safetensors", "optimizer-00000-of-00001.safetensors", "checkpoint.json"}) {
     BOOST_TEST((read_bytes("run/checkpoints/before/" + name) ==

@@ -30,7 +30,7 @@ struct Writing : data::ShardFixture {
   ~Writing() { formats::set_fault_hook({}); }
 
   CheckpointWriter writer(std::uint64_t keep_last = 3) {
-    return {run, small.model, optimizer, nullptr, keep_last};
+    return {run, small.model, optimizer, nullptr, keep_last, *alone};
   }
   static CheckpointOrder order(std::uint64_t step, Names names, bool rolling = false) {
     CheckpointOrder order{.names = std::move(names), .rolling = rolling};
@@ -55,6 +55,7 @@ struct Writing : data::ShardFixture {
     return newest->manifest->step;
   }
 
+  std::unique_ptr<comm::Communicator> alone = comm::make_solo_communicator();
   model::test::SmallModel small;
   optim::AdamW optimizer;
   RunFolder run;

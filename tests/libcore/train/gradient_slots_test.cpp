@@ -64,12 +64,18 @@ class PartnerCommunicator : public comm::Communicator {
       : backend_(backend), partner_(std::move(partner)), partner_loss_(partner_loss) {}
   int rank() const override { return 0; }
   int size() const override { return 2; }
-  void tree_sum(device::TensorView values) override {
-    backend_.kernels().add(values, backend_.upload(partner_));
+  std::vector<std::string> gather(std::string_view bytes) override {
+    return {std::string(bytes),
+            {reinterpret_cast<const char*>(&partner_loss_), sizeof(partner_loss_)}};
   }
-  void tree_sum(std::span<double> values) override { values[0] += partner_loss_; }
-  std::int64_t maximum(std::int64_t value) override { return value; }
-  void barrier() override {}
+  void reduce_shares(kernels::Kernels& kernels, device::TensorView values,
+                     const comm::Shares& /*shares*/) override {
+    kernels.add(values, backend_.upload(partner_));
+  }
+  void gather_shares(device::TensorView /*values*/, const comm::Shares& /*shares*/) override {}
+  std::unique_ptr<Communicator> duplicate() override { return nullptr; }
+  void say_phase(std::string_view /*phase*/) override {}
+  int leave(int code) override { return code; }
 
  private:
   support::Backend& backend_;

@@ -68,8 +68,9 @@ struct Runs : TinyRun {
   void train(const TrainingConfig& config, Watcher& watcher, std::set<std::string> options = {},
              const StopSignal& stop = {}) {
     options.insert({"out", "resume"});
+    const auto alone = comm::make_solo_communicator();
     run_training(
-        config, options, watcher, stop ? stop : [] { return 0; });
+        config, options, watcher, stop ? stop : [] { return 0; }, *alone);
   }
   /// Runs until `step` is done, then stops by SIGTERM.
   void train_until(const TrainingConfig& config, std::uint64_t step,

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/comm/communicator_mpi.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "formats/errors.h"
+#include "libcore/comm/watchdog_mpi.h"
+
+namespace gpt2::comm {
+namespace {
+
+using device::TensorView;
+
+/// Elements of one message of a reduction: two of them from every other rank are held at once.
+constexpr std::int64_t kPieceElements = std::int64_t{1} << 19;
+/// Elements of one message that is received in its place.
+constexpr std::int64_t kLargestMessage = std::int64_t{1} << 24;
+
+/// The duplicate of a communicator of MPI: messages of one never meet those of another.
+class Group {
+ public:
+  explicit Group(MPI_Comm from) { check_mpi(MPI_Comm_dup(from, &group_), "MPI_Comm_dup"); }
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  ~Group() { MPI_Comm_free(&group_); }
+  MPI_Comm get() const { return group_; }
+
+ private:
+  MPI_Comm group_ = MPI_COMM_NULL;
+};
+
+/// Messages under way.
+class Messages {
+ public:
+  explicit Messages(MPI_Comm group) : group_(group) {}
+  void send(const void* data, std::int64_t bytes, int to) {
+    check_mpi(MPI_Isend(data, static_cast<int>(bytes), MPI_BYTE, to, 0, group_,
+                        &requests_.emplace_back(MPI_REQUEST_NULL)),
+              "MPI_Isend");
+  }
+  void receive(void* data, std::int64_t bytes, int from) {
+    check_mpi(MPI_Irecv(data, static_cast<int>(bytes), MPI_BYTE, from, 0, group_,
+                        &requests_.emplace_back(MPI_REQUEST_NULL)),
+              "MPI_Irecv");
+  }
+  /// Leaves the processor to others, the ranks beside this one foremost, while there is nothing to
+  /// do; MPI's own waiting would not.
+  void wait() {
+    constexpr int kPatientTurns = 1000;
+    for (int turn = 0;; ++turn) {
+      int done = 0;
+      check_mpi(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
+                            MPI_STATUSES_IGNORE),
+                "MPI_Testall");
+      if (done != 0) break;
+      if (turn < kPatientTurns) {
+        sched_yield();
+      } else {
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+      }
+    }
+    requests_.clear();
+  }
+
+ private:
+  MPI_Comm group_;
+  std::vector<MPI_Request> requests_;
+};
+
+class MpiCommunicator final : public Communicator {
+ public:
+  explicit MpiCommunicator(MPI_Comm from) : group_(std::in_place, from) {
+    MPI_Comm_rank(group(), &rank_);
+    MPI_Comm_size(group(), &size_);
+  }
+  /// The one of the whole process, which leave() ends.
+  void watch(const CommunicatorOptions& options) {
+    if (size_ == 1) return;
+    std::array<char, MPI_MAX_PROCESSOR_NAME> name{};
+    int length = 0;
+    MPI_Get_processor_name(name.data(), &length);
+    auto host_names = gather({name.data(), static_cast<std::size_t>(length)});
+    watched_group_.emplace(group());
+    watchdog_.emplace(watched_group_->get(), std::move(host_names), options);
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+
+  std::vector<std::string> gather(std::string_view bytes) override {
+    std::vector<std::string> all(static_cast<std::size_t>(size_));
+    all[static_cast<std::size_t>(rank_)] = bytes;
+    std::vector<FirstMessage> received(all.size());
+    FirstMessage sent{.bytes = bytes.size()};
+    std::copy_n(bytes.begin(), std::min(bytes.size(), sent.begin.size()), sent.begin.begin());
+    Messages messages(group());
+    for_each_other([&](int other) {
+      messages.receive(&received[static_cast<std::size_t>(other)], sizeof(FirstMessage), other);
+      messages.send(&sent, sizeof(sent), other);
+    });
+    messages.wait();
+    const auto rest_of = [](std::uint64_t count, std::uint64_t first) {
+      return static_cast<std::int64_t>(std::min(count - first, kMostBytes));
+    };
+    for_each_other([&](int other) {
+      const auto& first = received[static_cast<std::size_t>(other)];
+      auto& text = all[static_cast<std::size_t>(other)];
+      text.resize(first.bytes);
+      std::copy_n(first.begin.begin(), std::min(first.begin.size(), text.size()), text.begin());
+      for (std::uint64_t at = first.begin.size(); at < text.size(); at += kMostBytes) {
+        messages.receive(text.data() + at, rest_of(text.size(), at), other);
+      }
+      for (std::uint64_t at = sent.begin.size(); at < bytes.size(); at += kMostBytes) {
+        messages.send(bytes.data() + at, rest_of(bytes.size(), at), other);
+      }
+    });
+    messages.wait();
+    return all;
+  }
+
+  /// Each rank sends every other one its terms of that one's share, piece by piece; the owner joins
+  /// them. So a rank sends and receives (R - 1) / R of the buffer, whatever R is.
+  void reduce_shares(kernels::Kernels& kernels, TensorView values, const Shares& shares) override {
+    if (size_ == 1) return;
+    float* own = values.f32();
+    const auto mine = shares.of_rank(rank_);
+    const auto piece_of = [&](ElementRange share, std::int64_t number) {
+      return share.intersect({share.first + number * kPieceElements, kPieceElements});
+    };
+    std::int64_t piece_count = 0;
+    for (int rank = 0; rank < size_; ++rank) {
+      piece_count =
+          std::max(piece_count, (shares.of_rank(rank).count + kPieceElements - 1) / kPieceElements);
+    }
+    std::array<Messages, 2> messages{Messages(group()), Messages(group())};
+    const auto begin = [&](std::int64_t number) {
+      const auto parity = static_cast<std::size_t>(number % 2);
+      const auto expected = piece_of(mine, number);
+      for_each_other([&](int other) {
+        if (expected.count > 0) {
+          messages[parity].receive(buffer(parity, other, expected.count), expected.count * 4,
+                                   other);
+        }
+        const auto wanted = piece_of(shares.of_rank(other), number);
+        if (wanted.count > 0) messages[parity].send(own + wanted.first, wanted.count * 4, other);
+      });
+    };
+    begin(0);
+    for (std::int64_t number = 0; number < piece_count; ++number) {
+      const auto parity = static_cast<std::size_t>(number % 2);
+      if (number + 1 < piece_count) begin(number + 1);
+      messages[parity].wait();
+      const auto piece = piece_of(mine, number);
+      if (piece.count == 0) continue;
+      const auto term = [&](std::size_t rank) -> TensorView {
+        const int number_of = static_cast<int>(rank);
+        return {number_of == rank_ ? own + piece.first : buffer(parity, number_of, piece.count),
+                device::DataType::kF32,
+                {piece.count}};
+      };
+      join_pairwise(static_cast<std::size_t>(size_),
+                    [&](std::size_t to, std::size_t from) { kernels.add(term(to), term(from)); });
+      if (rank_ != 0) {
+        std::memcpy(own + piece.first, term(0).f32(), static_cast<std::size_t>(piece.count) * 4);
+      }
+    }
+  }
+
+  void gather_shares(TensorView values, const Shares& shares) override {
+    Messages messages(group());
+    const auto for_each_message = [&](ElementRange share, const auto& visit) {
+      for (std::int64_t at = share.first; at < share.end(); at += kLargestMessage) {
+        visit(values.f32() + at, std::min(kLargestMessage, share.end() - at) * 4);
+      }
+    };
+    for_each_other([&](int other) {
+      for_each_message(shares.of_rank(other), [&](float* data, std::int64_t bytes) {
+        messages.receive(data, bytes, other);
+      });
+      for_each_message(shares.of_rank(rank_),
+                       [&](float* data, std::int64_t bytes) { messages.send(data, bytes, other); });
+    });
+    messages.wait();
+  }
+
+  std::unique_ptr<Communicator> duplicate() override {
+    return std::make_unique<MpiCommunicator>(group());
+  }
+
+  void say_phase(std::string_view phase) override {
+    if (watchdog_) watchdog_->say_phase(phase);
+  }
+
+  int leave(int code) override {
+    if (code != 0 && !ends_together()) MPI_Abort(group(), code);
+    code = static_cast<int>(maximum(code));
+    watchdog_.reset();
+    watched_group_.reset();
+    group_.reset();
+    MPI_Finalize();
+    return code;
+  }
+
+ private:
+  static constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 26;
+  /// Most texts are no longer than what it carries.
+  struct FirstMessage {
+    std::uint64_t bytes = 0;
+    std::array<char, 56> begin{};
+  };
+
+  MPI_Comm group() const { return group_->get(); }
+
+  /// Visits the other ranks, each rank in another order, so that not all send to one at once.
+  template <typename Visit>
+  void for_each_other(const Visit& visit) const {
+    for (int distance = 1; distance < size_; ++distance) visit((rank_ + distance) % size_);
+  }
+
+  /// Where the terms of `rank` are received.
+  float* buffer(std::size_t parity, int rank, std::int64_t count) {
+    const auto place = parity * static_cast<std::size_t>(size_) + static_cast<std::size_t>(rank);
+    buffers_.resize(2 * static_cast<std::size_t>(size_));
+    if (std::ssize(buffers_[place]) < count)
+      buffers_[place].resize(static_cast<std::size_t>(count));
+    return buffers_[place].data();
+  }
+
+  std::optional<Group> group_, watched_group_;
+  int rank_ = 0, size_ = 1;
+  std::vector<std::vector<float>> buffers_;
+  std::optional<Watchdog> watchdog_;
+};
+
+}  // namespace
+
+void check_mpi(int result, std::string_view action) {
+  if (result == MPI_SUCCESS) return;
+  std::array<char, MPI_MAX_ERROR_STRING> words{};
+  int length = 0;
+  MPI_Error_string(result, words.data(), &length);
+  throw formats::UnavailableError(fmt::format(
+      "{}: {}", action, std::string_view(words.data(), static_cast<std::size_t>(length))));
+}
+
+std::unique_ptr<Communicator> make_mpi_communicator(const CommunicatorOptions& options) {
+  int level = 0;
+  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &level);
+  if (level < MPI_THREAD_MULTIPLE) {
+    throw formats::UnavailableError("this MPI does not take calls from several threads at once");
+  }
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  auto communicator = std::make_unique<MpiCommunicator>(MPI_COMM_WORLD);
+  communicator->watch(options);
+  return communicator;
+}
+
+}  // namespace gpt2::comm

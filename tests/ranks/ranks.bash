@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The gpt2-tools authors
+# Sourced by the tests of several ranks: a folder of their own with tiny data in it, and how ranks are started. The tools
+# come from PATH.
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+export OMP_WAIT_POLICY=passive OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# More ranks than CPUs, beside other tests; no shared memory that a container may forbid.
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1 \
+  OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_btl_base_warn_component_unused=0
+
+for number in {1..600}; do echo "the number $number comes after $((number - 1))"; done >text.txt
+gpt2-tokenize train --vocab-size 290 --out vocab text.txt
+gpt2-tokenize --vocab vocab text.txt | gpt2-shard --out-dir shards --prefix text --val-tokens 2000
+shape=(--train 'shards/text_train_*.bin' --val 'shards/text_val_*.bin' --vocab vocab --layers 2 --heads 2 --channels 48
+  --context 32 --batch-size 2 --total-batch-tokens 1024 --dropout 0.1)
+
+# ranks N COMMAND...: N = 0 is one process without a launcher.
+ranks() {
+  if [ "$1" -eq 0 ]; then "${@:2}"; else mpirun -np "$1" "${@:2}"; fi
+}
+metrics() {
+  sed -e '/"kind": "checkpoint"/d' -e 's/"time": [^,]*, //' -e 's/, "tokens_per_second": [^,}]*//' "$1/metrics.jsonl"
+}
+fail() {
+  echo "$*"
+  exit 1
+}
