@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// The curves of a run as one SVG picture that needs nothing beside it.
+// The curves of one or several runs as one SVG picture that needs nothing beside it.
 #pragma once
 
-#include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "libcore/plot/chart_svg.h"
 #include "libcore/plot/run_curves.h"
 
 namespace gpt2::plot {
 
-/// Loss on top; below it learning rate with gradient norm, and accuracy, where they were logged.
-/// The picture has a background of its own, light or dark as the reader's system prefers.
-std::string draw_curves(const RunCurves& curves);
-/// Writes it. Throws: IoError.
-void save_curves(const RunCurves& curves, const std::filesystem::path& path);
+/// What the runs' progress is measured in.
+enum class Progress { kSteps, kTokens, kTime };
 
-/// The mean of each point and its neighbours, 1 % of the points (at most 250) to either side; fewer
-/// towards both ends, the same number on either side, so that the curve does not bend there.
-std::vector<Point> smoothed(const std::vector<Point>& points);
-/// At most 4 points for each of `columns` equal parts of the steps: first, lowest, highest, last.
-/// The drawn line is the same at that width.
-std::vector<Point> thinned(const std::vector<Point>& points, int columns);
+/// Loss first, then accuracy, learning rate, gradient norm and tokens per second, where they were
+/// logged. Of one run the lines of a chart have colours of their own; of several each run has one.
+/// Runs that did not log `progress` are left out.
+std::vector<Chart> make_charts(std::span<const RunCurves> runs, Progress progress);
+
+/// All charts over steps. The picture has a background of its own, light or dark as the reader's
+/// system prefers.
+std::string draw_curves(std::span<const RunCurves> runs);
 
 }  // namespace gpt2::plot

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <limits>
 
 #include "formats/errors.h"
@@ -24,9 +25,8 @@ std::vector<formats::TrainLogRecord> load_records(const std::filesystem::path& r
   if (std::filesystem::exists(run_directory / "log.txt")) {
     return formats::load_log_text(run_directory);
   }
-  throw formats::InputError(
-      fmt::format("{}: is no run folder: it has neither metrics.jsonl nor log.txt",
-                  run_directory.string()));
+  throw formats::InputError(fmt::format(
+      "{}: is no run folder: it has neither metrics.jsonl nor log.txt", run_directory.string()));
 }
 
 void take(Curve& curve, const formats::TrainLogRecord& record, const char* number) {
@@ -48,6 +48,34 @@ void order_by_step(Curve& curve) {
       std::unique(points.rbegin(), points.rend(),
                   [](const Point& a, const Point& b) { return a.step == b.step; });
   points.erase(points.begin(), first_kept.base());
+}
+
+/// RUN/config.yaml as gpt2-train writes it, one setting a line.
+std::map<std::string, std::string> load_settings(const std::filesystem::path& run_directory) {
+  std::map<std::string, std::string> settings;
+  std::ifstream file(run_directory / "config.yaml");
+  for (std::string line; std::getline(file, line);) {
+    const auto colon = line.find(": ");
+    if (line.starts_with('#') || colon == std::string::npos) continue;
+    settings[line.substr(0, colon)] = line.substr(colon + 2);
+  }
+  return settings;
+}
+
+/// How long the steps took, summed; a step that was not logged counts as the next one.
+Curve seconds_of(const Curve& tokens, const Curve& tokens_per_second) {
+  Curve seconds;
+  double sum = 0, tokens_before = 0;
+  for (std::size_t i = 0; i < std::min(tokens.points.size(), tokens_per_second.points.size());
+       ++i) {
+    const auto& [step, count] = tokens.points[i];
+    const auto& rate = tokens_per_second.points[i];
+    if (rate.step != step || rate.value <= 0) return {};
+    sum += (count - tokens_before) / rate.value;
+    tokens_before = count;
+    seconds.points.push_back({step, sum});
+  }
+  return seconds;
 }
 
 void write_point(formats::JsonWriter& json, const char* key, const Point& point) {
@@ -81,21 +109,25 @@ const Point& Curve::highest() const {
 RunCurves load_run_curves(const std::filesystem::path& run_directory) {
   RunCurves curves;
   curves.name = run_directory.string();
-  Curve tokens;
+  auto& tokens = curves.tokens;
   for (const auto& record : load_records(run_directory)) {
     if (record.kind == "train") {
       take(curves.training_loss, record, "loss");
       take(curves.learning_rate, record, "learning_rate");
       take(curves.gradient_norm, record, "gradient_norm");
       take(tokens, record, "tokens");
+      take(curves.tokens_per_second, record, "tokens_per_second");
     } else if (record.kind == "val") {
       take(curves.validation_loss, record, "loss");
     } else if (record.kind == "hella") {
       take(curves.accuracy, record, "accuracy");
+    } else if (record.kind == "sample") {
+      curves.samples.push_back({record.step, record.text});
     }
   }
-  for (auto* curve : {&curves.training_loss, &curves.validation_loss, &curves.accuracy,
-                      &curves.learning_rate, &curves.gradient_norm, &tokens}) {
+  for (auto* curve :
+       {&curves.training_loss, &curves.validation_loss, &curves.accuracy, &curves.learning_rate,
+        &curves.gradient_norm, &curves.tokens_per_second, &tokens}) {
     order_by_step(*curve);
   }
   if (curves.training_loss.empty() && curves.validation_loss.empty()) {
@@ -105,7 +137,21 @@ RunCurves load_run_curves(const std::filesystem::path& run_directory) {
   if (!tokens.empty() && tokens.last().step > 0) {
     curves.tokens_per_step = tokens.last().value / tokens.last().step;
   }
+  curves.seconds = seconds_of(tokens, curves.tokens_per_second);
+  curves.settings = load_settings(run_directory);
   return curves;
+}
+
+Curve over(const Curve& curve, const Curve& progress) {
+  Curve result;
+  result.not_finite = curve.not_finite;
+  if (progress.empty()) return result;
+  for (const auto& point : curve.points) {
+    const auto found = std::ranges::lower_bound(progress.points, point.step, {}, &Point::step);
+    const bool known = found != progress.points.end() && found->step == point.step;
+    if (known || point.step == 0) result.points.push_back({known ? found->value : 0, point.value});
+  }
+  return result;
 }
 
 std::string summary_json(const RunCurves& curves) {

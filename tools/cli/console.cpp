@@ -61,12 +61,6 @@ void say(std::string_view text) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-std::size_t terminal_columns() {
-  winsize size{};
-  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : 80;
-}
-
 /// 0:07, 12:34, 1:23:45.
 std::string clock_text(double seconds) {
   constexpr double kMostSeconds = 3600.0 * 9999;
@@ -95,6 +89,12 @@ bool progress_wanted() {
   const auto& [name, words, progress] = console();
   if (progress == "auto") return words >= 0 && isatty(STDERR_FILENO) != 0;
   return progress == "on";
+}
+
+int terminal_columns() {
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
 }
 
 std::string short_number(double value) {
@@ -153,7 +153,7 @@ void ProgressLine::update(std::uint64_t done, std::string_view extra) {
   }
   if (!extra.empty()) line += fmt::format("  {}", extra);
   // The last column stays free: some terminals wrap when it is written.
-  line.resize(std::min(line.size(), terminal_columns() - 1));
+  line.resize(std::min(line.size(), static_cast<std::size_t>(terminal_columns() - 1)));
   const std::lock_guard lock(drawn().mutex);
   draw(line);
 }

@@ -107,6 +107,8 @@ int verbosity();
 void notice(std::string_view text);
 /// True when a progress line may be drawn on stderr (--progress, terminal, -q).
 bool progress_wanted();
+/// Characters in a line of the terminal at stderr; 80 if there is none.
+int terminal_columns();
 /// 999, 12.3K, 4.56M: three digits and K, M, G, T, P.
 std::string short_number(double value);
 /// The one of `names` that `wrong` was most likely meant to be; empty when none is near.

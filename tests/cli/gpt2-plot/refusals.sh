@@ -2,9 +2,8 @@
 # SPDX-FileCopyrightText: The gpt2-tools authors
 . "$CASE_DIR/../refusal.bash"
 mkdir run
-refusal 64 gpt2-plot run
 refusal 64 gpt2-plot --json
-refusal 64 gpt2-plot run other --json
+refusal 64 gpt2-plot run --follow --out report.html
 refusal 64 gpt2-plot run --out curves.png
 refusal 64 gpt2-plot run --out - --json
 refusal 65 gpt2-plot run --out curves.svg

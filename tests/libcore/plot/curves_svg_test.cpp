@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(picture_has_a_panel_for_what_was_logged_alone) {
   RunCurves curves;
   curves.name = "run";
   curves.training_loss.points = falling(100);
-  auto svg = draw_curves(curves);
+  auto svg = draw_curves({&curves, 1});
   BOOST_TEST(svg.starts_with("<svg xmlns="));
   BOOST_TEST(svg.ends_with("</svg>\n"));
   BOOST_TEST(has(svg, ">training, last 4.1"));
@@ -41,7 +41,7 @@ BOOST_AUTO_TEST_CASE(picture_has_a_panel_for_what_was_logged_alone) {
   curves.gradient_norm.points = falling(100);
   curves.accuracy.points = {{50, 0.25}};
   curves.tokens_per_step = 32768;
-  svg = draw_curves(curves);
+  svg = draw_curves({&curves, 1});
   BOOST_TEST(has(svg, ">validation, best 7.2500 at step 50<"));
   BOOST_TEST(has(svg, ">Gradient norm</text>"));
   BOOST_TEST(has(svg, ">HellaSwag accuracy</text>"));
@@ -61,21 +61,63 @@ BOOST_AUTO_TEST_CASE(no_number_of_the_picture_is_nan_or_infinite) {
     RunCurves curves;
     curves.training_loss.points = curves.learning_rate.points = curves.gradient_norm.points =
         curves.accuracy.points = points;
-    const auto svg = draw_curves(curves);
+    const auto svg = draw_curves({&curves, 1});
     BOOST_TEST(!has(svg, "nan"));
     BOOST_TEST(!has(svg, "inf"));
-    BOOST_TEST(svg.size() < 20'000U);
+    BOOST_TEST(svg.size() < 25'000U);
   }
+}
+
+BOOST_AUTO_TEST_CASE(several_runs_have_a_colour_each_and_a_legend_by_name) {
+  std::vector<RunCurves> runs(2);
+  runs[0].name = "first";
+  runs[1].name = "second";
+  for (auto& run : runs) {
+    run.training_loss.points = falling(100);
+    run.validation_loss.points = {{0, 11}, {50, 7.25}};
+  }
+  const auto svg = draw_curves(runs);
+  BOOST_TEST(has(svg, ">first: training, last 4.1"));
+  BOOST_TEST(has(svg, ">second: validation, best 7.2500 at step 50<"));
+  BOOST_TEST(has(svg, "<polyline class=\"curve c0 raw\""));
+  BOOST_TEST(has(svg, "<polyline class=\"curve c1 dashed\""));
+  BOOST_TEST(!has(svg, "c2\" "));
+}
+
+BOOST_AUTO_TEST_CASE(tokens_and_time_are_measures_for_the_runs_that_logged_them) {
+  std::vector<RunCurves> runs(2);
+  for (auto& run : runs) run.training_loss.points = {{1, 5}, {2, 4}, {3, 3}};
+  BOOST_TEST(make_charts(runs, Progress::kTokens).empty());
+  runs[1].tokens.points = {{1, 1e9}, {2, 2e9}, {3, 3e9}};
+  runs[1].seconds.points = {{1, 60}, {2, 120}, {3, 180}};
+  auto charts = make_charts(runs, Progress::kTokens);
+  BOOST_REQUIRE_EQUAL(charts.size(), 1U);
+  BOOST_REQUIRE_EQUAL(charts[0].lines.size(), 1U);
+  BOOST_TEST(charts[0].x_label == "billion tokens");
+  BOOST_CHECK(charts[0].lines[0].points == (std::vector<Point>{{1, 5}, {2, 4}, {3, 3}}));
+  charts = make_charts(runs, Progress::kTime);
+  BOOST_TEST(charts[0].x_label == "minutes of training");
+  BOOST_CHECK(charts[0].lines[0].points == (std::vector<Point>{{1, 5}, {2, 4}, {3, 3}}));
+}
+
+BOOST_AUTO_TEST_CASE(published_accuracies_are_drawn_up_to_the_first_that_is_better) {
+  RunCurves curves;
+  curves.training_loss.points = falling(3);
+  curves.accuracy.points = {{1, 0.25}, {2, 0.31}};
+  const auto svg = draw_curves({&curves, 1});
+  BOOST_TEST(has(svg, ">GPT-2 124M, 0.294<"));
+  BOOST_TEST(has(svg, ">GPT-2 355M, 0.375<"));
+  BOOST_TEST(!has(svg, ">GPT-2 774M"));
 }
 
 BOOST_AUTO_TEST_CASE(name_of_the_run_cannot_break_the_picture) {
   RunCurves curves;
   curves.training_loss.points = falling(3);
   curves.name = "<script>&\x01\xFF\xC3\xA9";
-  const auto svg = draw_curves(curves);
+  const auto svg = draw_curves({&curves, 1});
   BOOST_TEST(has(svg, "class=\"title\">&lt;script>&amp;??\xC3\xA9</text>"));
   curves.name.assign(500, 'x');
-  BOOST_TEST(has(draw_curves(curves), "class=\"title\">...x"));
+  BOOST_TEST(has(draw_curves({&curves, 1}), "class=\"title\">...x"));
 }
 
 BOOST_AUTO_TEST_CASE(mean_over_neighbours_is_exact_and_keeps_the_ends) {

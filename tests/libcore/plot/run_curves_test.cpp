@@ -42,6 +42,31 @@ BOOST_FIXTURE_TEST_CASE(metrics_become_curves, Run) {
   BOOST_TEST(curves.tokens_per_step == 64);
 }
 
+BOOST_FIXTURE_TEST_CASE(seconds_are_those_of_the_steps_and_samples_and_settings_are_kept, Run) {
+  put("metrics.jsonl",
+      R"({"kind":"train","step":1,"time":1,"loss":4,"tokens":64,"tokens_per_second":32}
+{"kind":"sample","step":1,"time":1,"text":"words"}
+{"kind":"train","step":2,"time":99999,"loss":3,"tokens":128,"tokens_per_second":64}
+)");
+  put("config.yaml", "# comment: x\nseed: 42\ntrain: [\"a: b\"]\n");
+  const auto curves = plot::load_run_curves(path);
+  BOOST_CHECK((curves.seconds.points == std::vector<Point>{{1, 2}, {2, 3}}));
+  BOOST_REQUIRE_EQUAL(curves.samples.size(), 1U);
+  BOOST_TEST(curves.samples[0].text == "words");
+  BOOST_TEST(curves.settings.size() == 2U);
+  BOOST_TEST(curves.settings.at("train") == "[\"a: b\"]");
+  const auto over_time = plot::over(curves.training_loss, curves.seconds);
+  BOOST_CHECK((over_time.points == std::vector<Point>{{2, 4}, {3, 3}}));
+}
+
+BOOST_FIXTURE_TEST_CASE(points_before_the_first_step_stand_at_zero, Run) {
+  plot::Curve validation, tokens;
+  validation.points = {{0, 9}, {2, 5}, {3, 4}};
+  BOOST_TEST(plot::over(validation, tokens).empty());
+  tokens.points = {{1, 10}, {2, 20}};
+  BOOST_CHECK((plot::over(validation, tokens).points == std::vector<Point>{{0, 9}, {20, 5}}));
+}
+
 BOOST_FIXTURE_TEST_CASE(log_txt_serves_where_there_is_nothing_else, Run) {
   put("log.txt", "0 val 10.9\n0 hella 0.2475\n0 train 10.955\n1 train 10.5\n");
   const auto curves = plot::load_run_curves(path);

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// The loss of runs as a picture of characters, for a terminal.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "libcore/plot/run_curves.h"
+
+namespace gpt2::plot {
+
+/// `columns` x `rows` characters with the axes: training loss as dots, validation loss as letters,
+/// v of a single run, else a, b, c ... in the order of `runs`; then a line for each run.
+std::string draw_text(std::span<const RunCurves> runs, int columns, int rows);
+
+}  // namespace gpt2::plot
