@@ -223,6 +223,7 @@ void Trainer::update(const device::DeviceBuffer& gradients, double norm, double 
 bool Trainer::complete_step() {
   try {
     validate_when_due();
+    answer_when_due();
     sample_when_due();
   } catch (const Interrupted&) {
     return false;
@@ -252,6 +253,19 @@ void Trainer::validate_when_due() {
                                             parts_.plan.T, parts_.config.val_tokens, watch);
   progress_.validation_loss = result.loss;
   log("val", {{"loss", result.loss}, {"tokens", static_cast<double>(result.token_count)}});
+}
+
+/// Accuracy on HellaSwag, of the means over an ending's tokens.
+void Trainer::answer_when_due() {
+  const bool due = progress_.step > 0 && (is_due(progress_.step, parts_.config.hellaswag_every) ||
+                                          progress_.step == parts_.plan.max_steps);
+  if (parts_.hellaswag == nullptr || !due || logged_.contains("hella")) return;
+  const auto items =
+      eval::evaluate(parts_.model, *parts_.hellaswag, {},
+                     [&](std::size_t, std::size_t, std::size_t) { leave_if_asked(); });
+  const auto accuracy = eval::summarize(items, eval::EvalConvention::kLlmc).acc_norm;
+  log("hella",
+      {{"accuracy", accuracy.value()}, {"items", static_cast<double>(accuracy.item_count)}});
 }
 
 void Trainer::sample_when_due() {

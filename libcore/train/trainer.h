@@ -16,6 +16,7 @@
 #include "libcore/comm/communicator.h"
 #include "libcore/data/batch_loader.h"
 #include "libcore/data/shard_set.h"
+#include "libcore/eval/multiple_choice.h"
 #include "libcore/kernels/kernels_timed.h"
 #include "libcore/model/gpt2.h"
 #include "libcore/optim/adamw.h"
@@ -53,8 +54,9 @@ struct TrainerParts {
   const TrainingPlan& plan;
   RunFolder& folder;
   const data::ShardSet& train_set;
-  const data::ShardSet* val_set;     // null: no validation
-  const text::Tokenizer* tokenizer;  // null: none in checkpoints, no samples
+  const data::ShardSet* val_set;            // null: no validation
+  const text::Tokenizer* tokenizer;         // null: none in checkpoints, no samples
+  const eval::EncodedQuestions* hellaswag;  // null: none to answer
   model::Gpt2& model;
   optim::AdamW& optimizer;
   const kernels::TimedKernels* timed_kernels;  // the model's, or null: no profile
@@ -82,6 +84,7 @@ class Trainer {
   bool complete_step();
   void leave_if_asked() const;  // all ranks
   void validate_when_due();
+  void answer_when_due();
   void sample_when_due();
   void save_when_due();
   void stop_if_asked();

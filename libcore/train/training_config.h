@@ -41,6 +41,8 @@ struct TrainingConfig {
   std::uint32_t seed = 42;
   std::uint64_t max_bad_steps = 10;
   std::uint64_t val_every = 250, val_tokens = 131072;
+  std::string hellaswag;
+  std::uint64_t hellaswag_every = 250;
   std::uint64_t sample_every = 0;
   std::string sample_prompt;
   std::uint64_t save_every_steps = 5000, save_every_epochs = 1, keep_last = 3;
@@ -188,6 +190,12 @@ void for_each_option(Config& config, Visit&& visit) {
         config.val_every);
   visit(TrainingOption{"val-tokens", "N", kSame, "tokens of --val that count (0: all)"},
         config.val_tokens);
+  visit(TrainingOption{"hellaswag", "FILE", kFree,
+                       "questions of HellaSwag (JSONL) that the model answers now and then"},
+        config.hellaswag);
+  visit(TrainingOption{"hellaswag-every", "N", kFree,
+                       "steps between evaluations on --hellaswag (0: only at the end)"},
+        config.hellaswag_every);
   visit(TrainingOption{"sample-every", "N", kFree, "steps between samples of text (0: none)"},
         config.sample_every);
   visit(TrainingOption{"sample-prompt", "TEXT", kFree, "text that the samples continue"},

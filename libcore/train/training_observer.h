@@ -39,7 +39,7 @@ class TrainingObserver {
 };
 
 /// The number of the signal that asks the run to save and stop; 0: none yet. Asked once a step and
-/// while validating.
+/// while validating and answering.
 using StopSignal = std::function<int()>;
 
 }  // namespace gpt2::train

@@ -21,6 +21,7 @@
 #include "libcore/data/shard_set.h"
 #include "libcore/device/device_cpu.h"
 #include "libcore/eval/loss.h"
+#include "libcore/eval/multiple_choice.h"
 #include "libcore/kernels/kernels_timed.h"
 #include "libcore/model/model_directory.h"
 #include "libcore/text/tokenizer.h"
@@ -48,6 +49,7 @@ TrainingConfig with_absolute_paths(TrainingConfig config) {
   for (auto& path : config.val) make_absolute(path);
   make_absolute(config.vocab);
   make_absolute(config.init_from);
+  make_absolute(config.hellaswag);
   return config;
 }
 
@@ -238,7 +240,20 @@ struct Material {
   std::optional<data::ShardSet> val;
   std::optional<text::Tokenizer> tokenizer;
   model::Gpt2Config shape;
+  std::optional<eval::EncodedQuestions> hellaswag;
 };
+
+/// By the convention of llm.c and build-nanogpt, whose logs have such lines.
+eval::EncodedQuestions open_hellaswag(const TrainingConfig& config, const Material& material) {
+  if (!material.tokenizer) {
+    throw UsageError("--hellaswag needs a tokenizer: name its folder with --vocab");
+  }
+  const auto context =
+      config.context > 0 ? static_cast<std::int64_t>(config.context) : material.shape.context;
+  return eval::encode_questions(eval::load_questions(config.hellaswag, eval::Task::kHellaSwag),
+                                config.hellaswag, eval::Task::kHellaSwag,
+                                {eval::EvalConvention::kLlmc}, *material.tokenizer, context);
+}
 
 /// Opens the data and the tokenizer, and decides the model's shape: all of one vocabulary.
 Material open_material(const Start& start, const std::set<std::string>& given) {
@@ -259,6 +274,7 @@ Material open_material(const Start& start, const std::set<std::string>& given) {
     check_same_tokenizer(material.train.tokenizer(), "the shards of --train",
                          material.val->tokenizer(), "the shards of --val");
   }
+  if (!config.hellaswag.empty()) material.hellaswag = open_hellaswag(config, material);
   return material;
 }
 
@@ -524,6 +540,7 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
                    .train_set = material.train,
                    .val_set = material.val ? &*material.val : nullptr,
                    .tokenizer = material.tokenizer ? &*material.tokenizer : nullptr,
+                   .hellaswag = material.hellaswag ? &*material.hellaswag : nullptr,
                    .model = model,
                    .optimizer = optimizer,
                    .timed_kernels = profile ? &timed : nullptr,

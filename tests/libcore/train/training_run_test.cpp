@@ -553,6 +553,30 @@ BOOST_AUTO_TEST_CASE(samples_are_logged_and_need_a_tokenizer) {
   BOOST_CHECK_EXCEPTION(train(settings), formats::UsageError, says({"--sample-every", "--vocab"}));
 }
 
+BOOST_AUTO_TEST_CASE(hellaswag_is_answered_when_due_and_needs_a_tokenizer) {
+  auto settings = config("run");
+  settings.hellaswag = write_bytes(
+      "questions.jsonl",
+      R"({"activity_label": "A", "ctx_a": "B", "ctx_b": "c", "ctx": "adm", "label": 2, "endings": ["b", "ef", "ghi", "k"]})"
+      "\n");
+  settings.hellaswag_every = 5;
+  auto watcher = train(settings);
+  BOOST_TEST(watcher.count("hella") == 3U);  // steps 5, 10 and the last
+  for (const auto& record : watcher.records) {
+    if (record.kind != "hella") continue;
+    BOOST_TEST(record.numbers.at("items") == 1);
+    BOOST_TEST((record.numbers.at("accuracy") == 0 || record.numbers.at("accuracy") == 1));
+  }
+  BOOST_TEST(train(resume("run")).count("hella") == 0U);
+  settings.out = at("none");
+  settings.vocab.clear();
+  BOOST_CHECK_EXCEPTION(train(settings), formats::UsageError, says({"--hellaswag", "--vocab"}));
+  settings.vocab = at("vocab");
+  settings.hellaswag = at("val.bin");
+  BOOST_CHECK_EXCEPTION(train(settings), formats::InputError, says({"val.bin:1"}));
+  BOOST_TEST(!std::filesystem::exists(run("none") / "metrics.jsonl"));
+}
+
 BOOST_AUTO_TEST_CASE(run_without_tokenizer_says_so_and_has_the_shards_vocabulary) {
   auto settings = config("run");
   settings.vocab.clear();
