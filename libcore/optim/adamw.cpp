@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "formats/errors.h"
 
@@ -86,10 +87,17 @@ double AdamW::gradient_norm(const device::DeviceBuffer& gradients,
   return std::sqrt(sum);
 }
 
-void AdamW::step(const device::DeviceBuffer& gradients, double norm, double learning_rate) {
+double AdamW::gradient_scale(double norm) const {
   constexpr double kSmall = 1e-6;  // as torch.nn.utils.clip_grad_norm_
-  const double scale =
-      options_.grad_clip > 0 ? std::min(1.0, options_.grad_clip / (norm + kSmall)) : 1.0;
+  return options_.grad_clip > 0 ? std::min(1.0, options_.grad_clip / (norm + kSmall)) : 1.0;
+}
+
+bool AdamW::is_safe(double norm) const {
+  return norm * gradient_scale(norm) <= std::sqrt(std::numeric_limits<float>::max());
+}
+
+void AdamW::step(const device::DeviceBuffer& gradients, double norm, double learning_rate) {
+  const double scale = gradient_scale(norm);
   ++step_count_;
   for (const auto& parameter : model_.table().parameters()) {
     const auto part = owned_part(parameter);

@@ -32,7 +32,10 @@ class AdamW {
   /// any number of ranks. All ranks call it.
   double gradient_norm(const device::DeviceBuffer& gradients,
                        comm::Communicator& communicator) const;
-  /// One update with gradients x min(1, clip / (norm + 1e-6)). Precondition: norm is finite.
+  /// Whether an update by gradients of this norm stays finite: after clipping, its square must be a
+  /// float, as the second moment adds squares up.
+  bool is_safe(double norm) const;
+  /// One update with gradients x min(1, clip / (norm + 1e-6)). Precondition: is_safe(norm).
   void step(const device::DeviceBuffer& gradients, double norm, double learning_rate);
   std::int64_t step_count() const { return step_count_; }
   void set_step_count(std::int64_t count) { step_count_ = count; }
@@ -47,6 +50,8 @@ class AdamW {
                      std::span<float> exp_avg_sq) const;
 
  private:
+  double gradient_scale(double norm) const;
+
   model::Gpt2& model_;
   AdamWOptions options_;
   comm::ElementRange owned_;

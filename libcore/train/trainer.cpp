@@ -172,7 +172,7 @@ void Trainer::take_step() {
   const double norm = parts_.optimizer.gradient_norm(total.gradients, ranks);
   const double learning_rate = plan.schedule.at(static_cast<std::int64_t>(progress_.step));
 
-  const bool finite = std::isfinite(loss) && std::isfinite(norm);
+  const bool finite = std::isfinite(loss) && parts_.optimizer.is_safe(norm);
   if (finite) update(total.gradients, norm, learning_rate);
   ++progress_.step;
   progress_.sequences_consumed += plan.sequences_per_step;

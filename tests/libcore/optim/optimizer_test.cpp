@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <limits>
 #include <map>
 
 #include "formats/errors.h"
@@ -85,6 +87,33 @@ BOOST_AUTO_TEST_CASE(small_gradients_are_not_clipped) {
   with_clip.step(buffer, norm, 1e-2);
   without_clip.step(buffer, norm, 1e-2);
   for (const auto& [name, gradient] : by_name) BOOST_TEST((small.stored(name) == off.stored(name)));
+}
+
+BOOST_AUTO_TEST_CASE(norm_is_safe_while_its_square_is_a_float) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  AdamW with_clip(small.model, {.grad_clip = 1}), without_clip(small.model, {.grad_clip = 0});
+  for (const double norm : {0.0, 1.0, 1.8e19}) {
+    BOOST_TEST(with_clip.is_safe(norm));
+    BOOST_TEST(without_clip.is_safe(norm));
+  }
+  BOOST_TEST(with_clip.is_safe(1e38));
+  BOOST_TEST(!without_clip.is_safe(1.9e19));
+  for (const double norm : {infinity, std::nan("")}) {
+    BOOST_TEST(!with_clip.is_safe(norm));
+    BOOST_TEST(!without_clip.is_safe(norm));
+  }
+
+  // All of the norm in one element: the most that its moments can have to hold.
+  const auto& parameter = small.model.table().at("ln_f.bias");
+  const auto elements = static_cast<std::size_t>(parameter.element_count);
+  std::vector<float> gradient(elements, 0.F), exp_avg(elements), exp_avg_sq(elements);
+  gradient[0] = 1.8e19F;
+  small.device->copy_to_device(buffer.f32() + parameter.offset, gradient.data(),
+                               gradient.size() * sizeof(float));
+  for (int step = 0; step < 3; ++step) without_clip.step(buffer, 1.8e19, 1e-2);
+  without_clip.store_moments(parameter, exp_avg, exp_avg_sq);
+  BOOST_TEST((std::isfinite(exp_avg[0]) && std::isfinite(exp_avg_sq[0])));
+  BOOST_TEST(std::isfinite(small.stored("ln_f.bias")[0]));
 }
 
 BOOST_AUTO_TEST_CASE(moments_taken_over_continue_the_run) {

@@ -667,6 +667,40 @@ BOOST_AUTO_TEST_CASE(diverging_run_stops_and_its_checkpoints_stay_finite) {
   }
 }
 
+// Its square would make a second moment infinite for good, and the weight would never move again.
+BOOST_AUTO_TEST_CASE(finite_gradient_whose_square_overflows_is_left_out_unless_clipped) {
+  train(config("base"));
+  const auto source = checkpoint("base", "final");
+  fs::create_directory(folder / "steep");
+  fs::copy_file(source / "config.json", folder / "steep/config.json");
+  const formats::SafetensorsReader reader(source / "model.safetensors");
+  formats::SafetensorsWriter writer(folder / "steep/model.safetensors", reader.entries(), {});
+  for (const auto& entry : reader.entries()) {
+    auto values = reader.read_as_floats(entry);
+    if (entry.name == "transformer.ln_f.weight") {
+      for (float& value : values) value *= 1e21F;
+    }
+    writer.write_floats(values);
+  }
+  writer.commit();
+
+  auto settings = config("run");
+  settings.init_from = at("steep");
+  settings.grad_clip = 0;
+  settings.max_bad_steps = 2;
+  Watcher watcher;
+  BOOST_CHECK_THROW(train(settings, watcher), formats::DivergedError);
+  BOOST_TEST(watcher.count("skip") == 2U);
+  const double norm = watcher.records.back().numbers.at("gradient_norm");
+  BOOST_TEST((std::isfinite(norm) && norm > 1.9e19));
+  settings = config("clipped");
+  settings.init_from = at("steep");
+  settings.max_steps = 3;
+  Watcher clipped;
+  train(settings, clipped);
+  BOOST_TEST(clipped.count("skip") == 0U);
+}
+
 // Which window comes next would be another one.
 BOOST_AUTO_TEST_CASE(checkpoint_of_another_order_of_data_is_refused) {
   train_until(config("run"), 5);
