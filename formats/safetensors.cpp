@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <optional>
 #include <set>
 #include <utility>
@@ -15,7 +14,6 @@
 #include "formats/byte_codec.h"
 #include "formats/crc32c.h"
 #include "formats/errors.h"
-#include "formats/half_precision.h"
 #include "formats/json_reading.h"
 #include "formats/json_text.h"
 
@@ -35,6 +33,13 @@ std::optional<std::uint64_t> tensor_bytes(std::size_t element_bytes,
       return {};
   }
   return bytes;
+}
+
+std::optional<FloatType> float_type(std::string_view dtype) {
+  for (const auto type : {FloatType::kF32, FloatType::kBF16, FloatType::kF16}) {
+    if (dtype == safetensors_dtype(type)) return type;
+  }
+  return {};
 }
 
 SafetensorsEntry decode_entry(std::string_view name, const JsonObject& object) {
@@ -119,6 +124,18 @@ std::size_t safetensors_dtype_bytes(std::string_view dtype) {
   return 0;
 }
 
+std::string_view safetensors_dtype(FloatType type) {
+  switch (type) {
+    case FloatType::kBF16:
+      return "BF16";
+    case FloatType::kF16:
+      return "F16";
+    case FloatType::kF32:
+      break;
+  }
+  return "F32";
+}
+
 std::uint64_t SafetensorsEntry::element_count() const {
   std::uint64_t count = 1;
   for (const auto size : shape) count *= static_cast<std::uint64_t>(size);
@@ -182,25 +199,13 @@ void SafetensorsReader::read(const SafetensorsEntry& entry, std::uint64_t first,
 }
 
 std::vector<float> SafetensorsReader::read_as_floats(const SafetensorsEntry& entry) const {
-  const bool single = entry.dtype == "F32", brain = entry.dtype == "BF16";
-  if (!single && !brain && entry.dtype != "F16") {
+  const auto type = float_type(entry.dtype);
+  if (!type) {
     throw FormatError(path().string(), kLengthBytes, entry.name,
                       fmt::format("dtype is {}, expected F32, BF16 or F16", entry.dtype));
   }
   std::vector<float> values(entry.element_count());
-  constexpr std::size_t kPieceElements = std::size_t{1} << 18;
-  const std::size_t element_bytes = single ? 4 : 2;
-  std::vector<std::uint8_t> piece(std::min(values.size(), kPieceElements) * element_bytes);
-  for (std::size_t first = 0; first < values.size(); first += kPieceElements) {
-    const auto count = std::min(kPieceElements, values.size() - first);
-    read(entry, first * element_bytes, {piece.data(), count * element_bytes});
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto* bytes = piece.data() + i * element_bytes;
-      values[first + i] = single  ? std::bit_cast<float>(load_u32(bytes))
-                          : brain ? float_from_bfloat16(load_u16(bytes))
-                                  : float_from_half(load_u16(bytes));
-    }
-  }
+  read_floats(file_, buffer_offset_ + entry.begin, *type, values);
   return values;
 }
 
@@ -268,27 +273,13 @@ void SafetensorsWriter::write_floats(std::span<const float> values) {
   if (current_ == entries_.size()) {
     throw UsageError(fmt::format("{}: more values than tensors", file_.path().string()));
   }
-  const auto dtype = entries_[current_].dtype;
-  const bool single = dtype == "F32", brain = dtype == "BF16";
-  if (!single && !brain && dtype != "F16") {
+  const auto& entry = entries_[current_];
+  const auto type = float_type(entry.dtype);
+  if (!type) {
     throw UsageError(fmt::format("{}: tensor {}: floats cannot be written as {}",
-                                 file_.path().string(), entries_[current_].name, dtype));
+                                 file_.path().string(), entry.name, entry.dtype));
   }
-  constexpr std::size_t kPieceElements = std::size_t{1} << 16;
-  const std::size_t element_bytes = single ? 4 : 2;
-  std::vector<std::uint8_t> piece(std::min(values.size(), kPieceElements) * element_bytes);
-  for (; !values.empty(); values = values.subspan(std::min(values.size(), kPieceElements))) {
-    const auto count = std::min(values.size(), kPieceElements);
-    for (std::size_t i = 0; i < count; ++i) {
-      auto* bytes = piece.data() + i * element_bytes;
-      if (single) {
-        store_u32(bytes, std::bit_cast<std::uint32_t>(values[i]));
-      } else {
-        store_u16(bytes, brain ? bfloat16_from_float(values[i]) : half_from_float(values[i]));
-      }
-    }
-    write({piece.data(), count * element_bytes});
-  }
+  encode_floats(*type, values, [this](std::span<const std::uint8_t> bytes) { write(bytes); });
 }
 
 void SafetensorsWriter::commit() {

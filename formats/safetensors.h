@@ -13,6 +13,7 @@
 
 #include "formats/durable_file.h"
 #include "formats/input_file.h"
+#include "formats/stored_floats.h"
 
 namespace gpt2::formats {
 
@@ -27,6 +28,7 @@ struct SafetensorsEntry {
 
 /// Bytes of one element; 0 for a dtype this build does not know.
 std::size_t safetensors_dtype_bytes(std::string_view dtype);
+std::string_view safetensors_dtype(FloatType type);
 
 /// A file open for reading; the header is checked whole before anything is believed. Move-only.
 class SafetensorsReader {

@@ -12,6 +12,7 @@
 #include "formats/input_file.h"
 #include "formats/json_reading.h"
 #include "formats/json_text.h"
+#include "formats/llmc.h"
 
 namespace gpt2::model {
 namespace {
@@ -41,6 +42,27 @@ void check_range(std::string_view name, std::int64_t value, std::int64_t most) {
   if (value < 1 || value > most) {
     throw formats::UsageError(fmt::format("{} is {}; it must be from 1 to {}", name, value, most));
   }
+}
+
+/// Throws: InputError naming `path` for a shape that cannot be.
+void check_read(const Gpt2Config& config, const std::string& path) {
+  try {
+    config.check();
+  } catch (const formats::UsageError& error) {
+    throw formats::InputError(fmt::format("{}: {}", path, error.what()));
+  }
+}
+
+Gpt2Config load_llmc_config(const std::filesystem::path& path) {
+  const auto header = formats::LlmcModelReader(path).header();
+  const Gpt2Config config{.vocab_size = header.vocab_size,
+                          .context = header.context,
+                          .layers = header.layers,
+                          .heads = header.heads,
+                          .channels = header.channels,
+                          .end_of_text = header.vocab_size - 1};
+  check_read(config, path.string());
+  return config;
 }
 
 }  // namespace
@@ -181,17 +203,14 @@ Gpt2Config decode_config(std::string_view text, const std::string& path) {
   }
   config.end_of_text = static_cast<std::uint32_t>(
       number("eos_token_id", number("bos_token_id", config.end_of_text)));
-  try {
-    config.check();
-  } catch (const formats::UsageError& error) {
-    throw formats::InputError(fmt::format("{}: {}", path, error.what()));
-  }
+  check_read(config, path);
   return config;
 }
 
-Gpt2Config load_config(const std::filesystem::path& directory) {
+Gpt2Config load_config(const std::filesystem::path& model) {
+  if (std::filesystem::is_regular_file(model)) return load_llmc_config(model);
   constexpr std::uint64_t kMostBytes = 1 << 20;
-  const auto path = directory / kConfigName;
+  const auto path = model / kConfigName;
   return decode_config(formats::load_file(path, kMostBytes), path.string());
 }
 

@@ -13,6 +13,7 @@
 #include "formats/durable_file.h"
 #include "formats/errors.h"
 #include "formats/safetensors.h"
+#include "libcore/model/model_weights.h"
 
 namespace gpt2::train {
 namespace {

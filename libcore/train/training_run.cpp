@@ -24,6 +24,7 @@
 #include "libcore/eval/multiple_choice.h"
 #include "libcore/kernels/kernels_timed.h"
 #include "libcore/model/model_directory.h"
+#include "libcore/model/model_weights.h"
 #include "libcore/text/tokenizer.h"
 #include "libcore/train/checkpoint_store.h"
 #include "libcore/train/run_folder.h"

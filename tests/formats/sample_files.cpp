@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <stdexcept>
 #include <vector>
 
@@ -315,6 +316,80 @@ void add_tokenizers(Samples& samples) {
   add("refused/holds_no_tokenizer__other_files", "tokenizer_config.json", "{}");
 }
 
+/// A model of one channel and one layer, its elements 1, 2, 3 ...
+std::string llmc_model_of(std::uint32_t version) {
+  std::string bytes;
+  for (const std::uint32_t word : {20240326U, version, 2U, 3U, 1U, 1U, 1U, 4U}) bytes += u32(word);
+  bytes.resize(1024, '\0');
+  constexpr std::uint32_t kElements = (4 + 2) * 1 + 12 + 13 + 2;
+  for (std::uint32_t i = 1; i <= kElements; ++i) {
+    const auto value = std::bit_cast<std::uint32_t>(static_cast<float>(i));
+    bytes += version == 3 ? u32(value) : u32(value).substr(2);
+  }
+  return bytes;
+}
+
+void add_llmc(Samples& samples) {
+  const auto good = llmc_model_of(3);
+  samples["accepted/one_channel.llmc"] = good;
+  samples["accepted/one_channel_in_bfloat16.llmc"] = llmc_model_of(5);
+  const auto refuse = [&](const char* name, const std::string& bytes) {
+    samples[fmt::format("refused/{}.llmc", name)] = bytes;
+  };
+  const auto refuse_field = [&](const char* name, std::size_t offset, std::uint32_t value) {
+    refuse(name, with(good, offset, u32(value)));
+  };
+  refuse_field("magic__of_a_token_shard", 0, 20240520);
+  refuse_field("version__1", 4, 1);
+  refuse_field("max_seq_len__0", 8, 0);
+  refuse_field("max_seq_len__negative", 8, 0xFFFFFFFE);
+  refuse_field("vocab_size__0", 12, 0);
+  refuse_field("num_layers__0", 16, 0);
+  refuse_field("num_heads__0", 20, 0);
+  refuse_field("channels__0", 24, 0);
+  refuse_field("channels__1000000", 24, 1'000'000);
+  refuse_field("padded_vocab_size__below_vocab_size", 28, 2);
+  refuse_field("reserved__set", 1020, 1);
+  refuse_field("size__of_500000_layers", 16, 500'000);
+  refuse("size__cut", good.substr(0, good.size() - 1));
+  refuse("size__bytes_left", good + "x");
+  refuse("header__cut", good.substr(0, 1000));
+
+  const std::string end_of_text = "<|endoftext|>";
+  std::string tokenizer = u32(20240328) + u32(2) + u32(3) + u32(2);
+  tokenizer.resize(1024, '\0');
+  for (const auto& token : {std::string(1, '\0'), std::string("ab"), end_of_text}) {
+    tokenizer += static_cast<char>(token.size()) + token;
+  }
+  samples["written/three_tokens.llmc_tokenizer"] = tokenizer;
+}
+
+void add_gguf(Samples& samples) {
+  const auto text = [](const std::string& bytes) { return u64(bytes.size()) + bytes; };
+  const auto padded = [](std::string bytes) {
+    bytes.resize((bytes.size() + 31) / 32 * 32, '\0');
+    return bytes;
+  };
+  const auto header = "GGUF" + u32(3) + u64(4) + u64(6) +           // tensors, keys
+                      text("count") + u32(4) + u32(5) +             //
+                      text("epsilon") + u32(6) + u32(0x3F000000) +  // 0.5
+                      text("flag") + u32(7) + "\1" +                //
+                      text("name") + u32(8) + text("gpt2") +        //
+                      text("types") + u32(9) + u32(5) + u64(2) + u32(1) +
+                      u32(0xFFFFFFFE) +                                                   // 1, -2
+                      text("tokens") + u32(9) + u32(8) + u64(2) + text("a") + text("") +  //
+                      text("f") + u32(2) + u64(1) + u64(2) + u32(0) + u64(0) +            //
+                      text("h") + u32(1) + u64(3) + u32(1) + u64(32) +                    //
+                      text("b") + u32(1) + u64(1) + u32(30) + u64(64) +                   //
+                      text("q") + u32(2) + u64(32) + u64(1) + u32(8) + u64(96);
+  std::string block = u32(0x3C00).substr(0, 2);  // scale 1
+  for (int value = -127; value < -127 + 32; ++value) block += static_cast<char>(value);
+  samples["written/every_kind.gguf"] =
+      padded(header) + padded(u32(0x3F800000) + u32(0xC0000000)) +  // 1, -2
+      padded(u32(0x38003C00) + u32(0xC000).substr(0, 2)) + padded(u32(0x4040).substr(0, 2)) +  // 3
+      padded(block);
+}
+
 }  // namespace
 
 Samples sample_files() {
@@ -324,6 +399,8 @@ Samples sample_files() {
   add_safetensors(samples);
   add_manifests(samples);
   add_tokenizers(samples);
+  add_llmc(samples);
+  add_gguf(samples);
   add_packed_samples(samples);
   add_parquet_samples(samples);
   return samples;

@@ -11,7 +11,8 @@ namespace gpt2::formats {
 
 /// Path below formats/samples -> bytes. accepted/NAME.FORMAT, refused/FIELD__REASON.FORMAT; the
 /// error of a refused file names FIELD. FORMAT is shard, stream, safetensors, manifest, gz, zst,
-/// parquet or tokenizer (a folder).
+/// parquet, llmc or tokenizer (a folder). written/NAME.FORMAT: what a writer makes that has no
+/// reader here, gguf and llmc_tokenizer.
 std::map<std::string, std::string> sample_files();
 
 }  // namespace gpt2::formats

@@ -9,6 +9,7 @@
 #include "formats/checkpoint.h"
 #include "formats/decompression.h"
 #include "formats/errors.h"
+#include "formats/llmc.h"
 #include "formats/parquet.h"
 #include "formats/safetensors.h"
 #include "formats/token_shard.h"
@@ -57,6 +58,11 @@ void read_parquet(const fs::path& path) {
   }
 }
 
+void read_llmc(const fs::path& path) {
+  const LlmcModelReader reader(path);
+  for (const auto& tensor : reader.tensors()) reader.read(tensor);
+}
+
 using Read = void (*)(const fs::path&);
 const std::map<std::string, Read> kReaders = {
     {".shard", read_shard},
@@ -66,6 +72,7 @@ const std::map<std::string, Read> kReaders = {
     {".gz", read_packed},
     {".zst", read_packed},
     {".parquet", read_parquet},
+    {".llmc", read_llmc},
     {".tokenizer", [](const fs::path& path) { load_tokenizer_files(path); }}};
 
 std::vector<fs::path> samples_in(const char* verdict) {
@@ -81,7 +88,7 @@ BOOST_AUTO_TEST_SUITE(samples)
 
 BOOST_AUTO_TEST_CASE(the_folder_holds_what_make_samples_writes) {
   std::map<std::string, std::string> found;
-  for (const auto* verdict : {"accepted", "refused"}) {
+  for (const auto* verdict : {"accepted", "refused", "written"}) {
     for (const auto& entry : fs::recursive_directory_iterator(kSamples / verdict)) {
       if (entry.is_directory()) continue;
       found[fs::relative(entry.path(), kSamples).string()] = read_file(entry.path());
@@ -99,7 +106,7 @@ BOOST_AUTO_TEST_CASE(the_folder_holds_what_make_samples_writes) {
 
 BOOST_AUTO_TEST_CASE(accepted_samples_load) {
   const auto paths = samples_in("accepted");
-  BOOST_TEST(paths.size() == 20U);
+  BOOST_TEST(paths.size() == 22U);
   for (const auto& path : paths) {
     BOOST_TEST_CONTEXT(path) { BOOST_CHECK_NO_THROW(kReaders.at(path.extension())(path)); }
   }
@@ -107,7 +114,7 @@ BOOST_AUTO_TEST_CASE(accepted_samples_load) {
 
 BOOST_AUTO_TEST_CASE(refused_samples_are_refused_for_the_reason_in_their_name) {
   const auto paths = samples_in("refused");
-  BOOST_TEST(paths.size() == 191U);
+  BOOST_TEST(paths.size() == 206U);
   for (const auto& path : paths) {
     const auto error = error_of<InputError>([&] { kReaders.at(path.extension())(path); });
     const auto name = path.filename().string();
@@ -124,7 +131,8 @@ BOOST_AUTO_TEST_CASE(refused_samples_are_refused_for_the_reason_in_their_name) {
 // A page names its sample in backquotes and shows it in lines of four blanks, the offset in five
 // columns, two blanks and the bytes in 47 columns.
 BOOST_AUTO_TEST_CASE(pages_show_the_bytes_of_their_samples) {
-  for (const auto* page : {"token_shard.md", "token_stream.md", "safetensors.md", "parquet.md"}) {
+  for (const auto* page : {"token_shard.md", "token_stream.md", "safetensors.md", "parquet.md",
+                           "llmc.md", "gguf.md"}) {
     std::istringstream lines(read_file(kFormats / page));
     std::string line, sample;
     std::size_t shown = 0;

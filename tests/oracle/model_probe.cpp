@@ -27,6 +27,7 @@
 
 #include "formats/safetensors.h"
 #include "libcore/model/model_directory.h"
+#include "libcore/model/model_weights.h"
 #include "libcore/optim/adamw.h"
 #include "libcore/optim/learning_rate.h"
 

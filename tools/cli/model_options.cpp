@@ -9,13 +9,15 @@
 #include "formats/errors.h"
 #include "formats/tokenizer_files.h"
 #include "libcore/model/model_directory.h"
+#include "libcore/model/model_weights.h"
 
 namespace gpt2::cli {
 
 void ModelOptions::declare(Command& command) {
   command.option(
-      "--checkpoint DIR", checkpoint,
-      "checkpoint, Hugging Face GPT-2 directory, or run folder (its newest good checkpoint)");
+      "--checkpoint PATH", checkpoint,
+      "checkpoint, Hugging Face GPT-2 directory, run folder (its newest good checkpoint), or model "
+      "file of llm.c");
   command.required();
   command.option("--vocab DIR", vocab,
                  "folder with the tokenizer's files, if not the checkpoint's");

@@ -43,6 +43,10 @@ printf '\x93NUMPY\x01\x00 and its numbers' >array.npy
 printf 'only bare tokens' >bare.bin
 cp $train unreadable.bin
 
+cp "$samples/size__cut.llmc" llmc_cut.bin
+cp "$samples/size__of_500000_layers.llmc" llmc_of_many_layers.bin
+cp "$samples/version__1.llmc" llmc_unknown_version.bin
+
 # A run, the model that it trained, and models with one thing wrong.
 small='--layers 1 --heads 2 --channels 32 --context 32 --total-batch-tokens 128 --max-steps 2'
 gpt2-train -q --train $train --val 'shards/text_val_*.bin' --vocab vocab --out run $small

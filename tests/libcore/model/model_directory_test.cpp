@@ -12,6 +12,9 @@
 #include "formats/crc32c.h"
 #include "formats/errors.h"
 #include "formats/half_precision.h"
+#include "formats/llmc.h"
+#include "formats/safetensors.h"
+#include "libcore/model/model_weights.h"
 #include "tests/libcore/model/model_fixture.h"
 
 namespace gpt2::model {
@@ -179,6 +182,46 @@ BOOST_AUTO_TEST_CASE(a_weight_beyond_f16_is_refused) {
   BOOST_CHECK_THROW(save_model(elsewhere.path(), small.model, WeightType::kF16),
                     formats::UsageError);
   BOOST_TEST(!fs::exists(elsewhere.path() / "model.safetensors"));
+}
+
+BOOST_AUTO_TEST_CASE(weights_are_shared_out_to_files_of_a_size_and_their_index) {
+  const auto one = saved;
+  const auto bytes = static_cast<std::uint64_t>(small.model.table().parameter_count()) * 4;
+  for (const std::uint64_t most : {std::uint64_t{1}, bytes / 3, bytes - 1, bytes}) {
+    const TemporaryFolder shared;
+    const auto& table = small.model.table();
+    const auto several =
+        save_model(shared.path(), odd_config(), table,
+                   open_weights(opened(folder.path()), odd_config()), WeightType::kF32, most);
+    BOOST_TEST(fs::exists(shared.path() / "model.safetensors") == (most == bytes));
+    BOOST_TEST(fs::exists(shared.path() / "model.safetensors.index.json") == (most < bytes));
+    std::size_t files = 0;
+    for (const auto& file : several.files) {
+      const auto found = formats::describe_file(shared.path(), file.name);
+      BOOST_TEST(found.crc32c == file.crc32c, file.name);
+      if (!file.name.ends_with(".safetensors")) continue;
+      ++files;
+      BOOST_TEST(is_weights_name(file.name));
+      const formats::SafetensorsReader reader(shared.path() / file.name);
+      BOOST_TEST((reader.entries().size() == 1 || reader.entries().back().end <= most));
+    }
+    BOOST_TEST((most == 1 ? files == table.parameters().size() : files < 5));
+    SmallModel other(load_config(shared.path()));
+    load_weights(opened(shared.path()), other.model);
+    check_equal(other);
+    BOOST_TEST(several.tensors.size() == one.tensors.size());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(weights_have_names_that_are_known_again) {
+  for (const auto* name :
+       {"model.safetensors", "model.safetensors.index.json", "model-00001-of-00012.safetensors"}) {
+    BOOST_TEST(is_weights_name(name), name);
+  }
+  for (const auto* name : {"model-1-of-2.safetensors", "model-00001-of-00012.bin",
+                           "optimizer-00000-of-00001.safetensors", "model"}) {
+    BOOST_TEST(!is_weights_name(name), name);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_folder_that_is_not_there_is_an_io_error) {
@@ -378,6 +421,90 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_is_verified_first) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+BOOST_AUTO_TEST_SUITE(file_of_llmc)
+
+/// A model as llm.c's file; its table of tokens is padded by 42 rows that are no numbers.
+struct LlmcFixture {
+  LlmcFixture() : small(config()) {
+    small.roughen();
+    write();
+  }
+  static Gpt2Config config() {
+    auto config = odd_config();
+    config.ffn_channels = 0;
+    config.end_of_text = 149;
+    return config;
+  }
+  void write() const {
+    formats::LlmcModelWriter writer(path, {.context = 40,
+                                           .vocab_size = 150,
+                                           .layers = 2,
+                                           .heads = 3,
+                                           .channels = 21,
+                                           .padded_vocab_size = 192});
+    for (const auto& tensor : writer.tensors()) writer.write(small.stored(tensor.name));
+    writer.commit();
+  }
+  /// The bytes of `value` in place of those of element `element` of the file.
+  void put(std::size_t element, float value) const {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(formats::kLlmcHeaderBytes + 4 * element));
+    file.write(reinterpret_cast<const char*>(&value), 4);
+  }
+  TemporaryFolder folder;
+  const fs::path path = folder.path() / "model.bin";
+  SmallModel small;
+};
+
+BOOST_FIXTURE_TEST_CASE(is_a_model_with_its_shape_and_weights, LlmcFixture) {
+  for (std::size_t i = 150 * 21; i < 192 * 21; ++i) {
+    put(i, std::numeric_limits<float>::quiet_NaN());
+  }
+  const auto directory = opened(path);
+  BOOST_TEST(directory.path == path);
+  BOOST_TEST(!directory.manifest.has_value());
+  BOOST_TEST((load_config(path) == config()));
+  SmallModel other(load_config(path));
+  load_weights(directory, other.model);
+  for (const auto& parameter : small.model.table().parameters()) {
+    BOOST_TEST((other.stored(parameter.name) == small.stored(parameter.name)), parameter.name);
+  }
+  const auto tokens = random_tokens(20, 150, 3);
+  std::vector<float> logits(20 * 150), expected(20 * 150);
+  other.model.logits(tokens, 1, 20, logits);
+  small.model.logits(tokens, 1, 20, expected);
+  BOOST_TEST((logits == expected));
+}
+
+BOOST_FIXTURE_TEST_CASE(its_weights_must_be_finite_and_of_the_models_shape, LlmcFixture) {
+  auto other_config = config();
+  other_config.context = 41;
+  check_refused([&] { open_weights(opened(path), other_config); }, {"wpe.weight", "[40, 21]"});
+  put(150 * 21 - 1, std::numeric_limits<float>::infinity());
+  SmallModel other(config());
+  check_refused([&] { load_weights(opened(path), other.model); },
+                {"model.bin", "wte.weight", "element 3149"});
+}
+
+BOOST_FIXTURE_TEST_CASE(a_file_that_is_none_is_refused, LlmcFixture) {
+  check_refused([&] { opened(folder.path() / "none.bin"); },
+                {"none.bin", "no such file or folder"});
+  write_text(folder.path() / "text", "no model");
+  check_refused([&] { opened(folder.path() / "text"); },
+                {"text", "no model file of llm.c", "folder"});
+  write_text(path, read_text(path).substr(0, 5000));
+  check_refused([&] { opened(path); }, {"model.bin", "5000 bytes"});
+}
+
+BOOST_FIXTURE_TEST_CASE(heads_must_divide_its_channels, LlmcFixture) {
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(20);
+  file.put(2);
+  file.close();
+  check_refused([&] { load_config(path); }, {"model.bin", "21 channels", "2 heads"});
+}
+
+BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(run_folder)
 
 /// RUN with checkpoints made by add().
@@ -435,7 +562,7 @@ BOOST_FIXTURE_TEST_CASE(a_checkpoint_named_itself_is_verified, RunFolder) {
 
 BOOST_FIXTURE_TEST_CASE(what_is_no_model_is_named, RunFolder) {
   check_refused([&] { opened(folder.path()); }, {folder.path().string(), "config.json"});
-  check_refused([&] { opened(folder.path() / "missing"); }, {"missing", "no such folder"});
+  check_refused([&] { opened(folder.path() / "missing"); }, {"missing", "no such file or folder"});
   BOOST_TEST(list_checkpoints(folder.path()).empty());
   fs::create_directory(folder.path() / "checkpoints");
   check_refused([&] { opened(folder.path()); }, {"no checkpoint"});

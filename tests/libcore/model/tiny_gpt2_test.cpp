@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "libcore/model/model_directory.h"
+#include "libcore/model/model_weights.h"
 #include "libcore/text/tokenizer.h"
 #include "tests/libcore/model/model_fixture.h"
 

@@ -12,6 +12,7 @@
 #include "formats/durable_file.h"
 #include "formats/errors.h"
 #include "libcore/model/model_directory.h"
+#include "libcore/model/model_weights.h"
 #include "tests/libcore/data/shard_fixture.h"
 #include "tests/libcore/model/model_fixture.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-#include "libcore/convert/export_hf.h"
+#include "libcore/convert/export_model.h"
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
@@ -20,7 +20,6 @@ namespace gpt2::convert {
 namespace {
 
 namespace fs = std::filesystem;
-using model::WeightType;
 using model::test::odd_config;
 using model::test::SmallModel;
 using model::test::TemporaryFolder;
@@ -88,8 +87,8 @@ struct ExportFixture {
     values[3] = value;
     small.model.load_parameter(parameter, values);
   }
-  HfExportResult run(WeightType type = WeightType::kF32, bool force = false) const {
-    return export_hf({.source = source, .out = out, .type = type, .force = force});
+  ExportResult run(const std::string& dtype = "f32", bool force = false) const {
+    return export_model({.source = source, .out = out, .dtype = dtype, .force = force});
   }
   std::vector<float> exported(std::string_view name) const {
     SmallModel loaded(model::load_config(out));
@@ -105,7 +104,7 @@ struct ExportFixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(hf_export, ExportFixture)
+BOOST_FIXTURE_TEST_SUITE(exporting, ExportFixture)
 
 BOOST_AUTO_TEST_CASE(holds_the_model_and_its_vocabulary_and_nothing_else) {
   const auto result = run();
@@ -126,14 +125,13 @@ BOOST_AUTO_TEST_CASE(holds_the_model_and_its_vocabulary_and_nothing_else) {
 }
 
 BOOST_AUTO_TEST_CASE(rounds_every_weight_to_nearest_even) {
-  for (const auto type : {WeightType::kBF16, WeightType::kF16}) {
-    run(type);
+  for (const std::string dtype : {"bf16", "f16"}) {
+    run(dtype);
     for (const auto* name : {"wte.weight", "h.1.mlp.c_fc.weight", "ln_f.bias"}) {
       auto expected = small.stored(name);
       for (auto& value : expected) {
-        value = type == WeightType::kBF16
-                    ? formats::float_from_bfloat16(formats::bfloat16_from_float(value))
-                    : formats::float_from_half(formats::half_from_float(value));
+        value = dtype == "bf16" ? formats::float_from_bfloat16(formats::bfloat16_from_float(value))
+                                : formats::float_from_half(formats::half_from_float(value));
       }
       BOOST_TEST(exported(name) == expected, boost::test_tools::per_element());
     }
@@ -147,23 +145,23 @@ BOOST_AUTO_TEST_CASE(does_nothing_when_nothing_is_new) {
   BOOST_TEST(!run().is_new);
   BOOST_TEST((fs::last_write_time(out / "model.safetensors") == time));
   BOOST_TEST((contents(out) == before));
-  BOOST_TEST(run(WeightType::kF32, /*force=*/true).is_new);
+  BOOST_TEST(run("f32", /*force=*/true).is_new);
   BOOST_TEST((contents(out) == before));
 }
 
 BOOST_AUTO_TEST_CASE(other_weights_another_type_or_another_vocabulary_are_new) {
   run();
-  BOOST_TEST(run(WeightType::kBF16).is_new);
-  BOOST_TEST(!run(WeightType::kBF16).is_new);
+  BOOST_TEST(run("bf16").is_new);
+  BOOST_TEST(!run("bf16").is_new);
   poison("ln_f.weight", 0.25F);
   save();
-  BOOST_TEST(run(WeightType::kBF16).is_new);
+  BOOST_TEST(run("bf16").is_new);
   BOOST_TEST(exported("ln_f.weight")[3] == 0.25F);
   fs::create_directory(folder.path() / "vocab");
   formats::save_tokenizer_files(folder.path() / "vocab", vocabulary_of(259), 40);
-  const HfExport request{.source = source, .out = out, .vocab = folder.path() / "vocab"};
-  BOOST_TEST(export_hf(request).is_new);
-  BOOST_TEST(!export_hf(request).is_new);
+  const ExportRequest request{.source = source, .out = out, .vocab = folder.path() / "vocab"};
+  BOOST_TEST(export_model(request).is_new);
+  BOOST_TEST(!export_model(request).is_new);
   BOOST_TEST(formats::load_tokenizer_files(out).vocab_size() == 259U);
 }
 
@@ -205,15 +203,15 @@ BOOST_AUTO_TEST_CASE(refuses_a_vocabulary_of_another_model) {
   const auto vocab = folder.path() / "vocab";
   fs::create_directory(vocab);
   formats::save_tokenizer_files(vocab, vocabulary_of(261), 40);
-  const HfExport request{.source = source, .out = out, .vocab = vocab};
-  BOOST_CHECK_THROW(export_hf(request), formats::ContradictionError);
+  const ExportRequest request{.source = source, .out = out, .vocab = vocab};
+  BOOST_CHECK_THROW(export_model(request), formats::ContradictionError);
   // As many tokens, but not those that the checkpoint was trained with.
   formats::save_tokenizer_files(vocab, vocabulary_of(260, 'b'), 40);
-  BOOST_TEST(export_hf(request).is_new);
+  BOOST_TEST(export_model(request).is_new);
   write_manifest(1, formats::tokenizer_fingerprint(vocabulary_of(260)));
-  BOOST_CHECK_THROW(export_hf(request), formats::ContradictionError);
+  BOOST_CHECK_THROW(export_model(request), formats::ContradictionError);
   BOOST_TEST(run().is_new);
-  BOOST_CHECK_THROW(export_hf({.source = source, .out = out, .vocab = folder.path() / "none"}),
+  BOOST_CHECK_THROW(export_model({.source = source, .out = out, .vocab = folder.path() / "none"}),
                     formats::InputError);
 }
 
@@ -234,9 +232,9 @@ BOOST_AUTO_TEST_CASE(names_the_tensor_with_a_weight_that_is_not_finite) {
 BOOST_AUTO_TEST_CASE(refuses_a_weight_too_large_for_f16) {
   poison("ln_f.bias", 70000.0F);
   save();
-  BOOST_CHECK_THROW(run(WeightType::kF16), formats::UsageError);
+  BOOST_CHECK_THROW(run("f16"), formats::UsageError);
   BOOST_TEST(!fs::exists(out));
-  BOOST_TEST(run(WeightType::kBF16).is_new);
+  BOOST_TEST(run("bf16").is_new);
 }
 
 BOOST_AUTO_TEST_CASE(refuses_a_damaged_checkpoint) {
@@ -253,21 +251,21 @@ BOOST_AUTO_TEST_CASE(replaces_nothing_but_an_export) {
   BOOST_TEST(run().is_new);  // an empty folder may be filled
   std::ofstream(out / "README.md") << "mine";
   BOOST_CHECK_THROW(run(), formats::ExistsError);
-  BOOST_CHECK_THROW(run(WeightType::kBF16, /*force=*/true), formats::ExistsError);
+  BOOST_CHECK_THROW(run("bf16", /*force=*/true), formats::ExistsError);
   BOOST_TEST(read_text(out / "README.md") == "mine");
   fs::remove_all(out);
   fs::create_directories(out);
   std::ofstream(out / "config.json") << "mine";
-  BOOST_CHECK_THROW(run(WeightType::kF32, /*force=*/true), formats::ExistsError);
+  BOOST_CHECK_THROW(run("f32", /*force=*/true), formats::ExistsError);
   fs::remove_all(out);
   std::ofstream(out) << "a file";
   BOOST_CHECK_THROW(run(), formats::ExistsError);
   // Nor the model itself, though it be an export.
-  BOOST_CHECK_THROW(export_hf({.source = source, .out = source}), formats::ExistsError);
+  BOOST_CHECK_THROW(export_model({.source = source, .out = source}), formats::ExistsError);
   fs::remove_all(out);
   run();
   const auto before = contents(out);
-  BOOST_CHECK_THROW(export_hf({.source = out, .out = out / ".." / "out", .type = WeightType::kF16}),
+  BOOST_CHECK_THROW(export_model({.source = out, .out = out / ".." / "out", .dtype = "f16"}),
                     formats::ExistsError);
   BOOST_TEST((contents(out) == before));
 }
@@ -282,8 +280,8 @@ BOOST_AUTO_TEST_CASE(two_exports_to_one_place_do_not_mix) {
 
 BOOST_AUTO_TEST_CASE(makes_the_folders_above_and_takes_a_slash_at_the_end) {
   const auto deep = folder.path() / "a" / "b" / "out" / "";
-  BOOST_TEST(export_hf({.source = source, .out = deep}).is_new);
-  BOOST_TEST(!export_hf({.source = source, .out = deep}).is_new);
+  BOOST_TEST(export_model({.source = source, .out = deep}).is_new);
+  BOOST_TEST(!export_model({.source = source, .out = deep}).is_new);
   BOOST_TEST(fs::exists(deep / "model.safetensors"));
 }
 
@@ -298,7 +296,7 @@ BOOST_AUTO_TEST_CASE(every_failed_write_leaves_the_old_export) {
       return !too_late && calls++ == failing ? ENOSPC : 0;
     });
     try {
-      run(WeightType::kBF16);
+      run("bf16");
       failed = calls > failing;
     } catch (const formats::IoError&) {
       BOOST_TEST_REQUIRE((contents(out) == before), "call " << failing);

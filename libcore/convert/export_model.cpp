@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-#include "libcore/convert/export_hf.h"
+#include "libcore/convert/export_model.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "formats/checkpoint.h"
 #include "formats/durable_file.h"
@@ -16,9 +15,7 @@
 #include "formats/input_file.h"
 #include "formats/json_text.h"
 #include "formats/tokenizer_files.h"
-#include "libcore/device/device.h"
-#include "libcore/kernels/kernels.h"
-#include "libcore/model/gpt2.h"
+#include "libcore/convert/export_formats.h"
 
 namespace gpt2::convert {
 namespace {
@@ -26,21 +23,29 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRecordName = "export.json";
-/// What an export consists of besides its record, sorted.
-constexpr std::array<std::string_view, 7> kExportedNames{
-    "config.json",    "generation_config.json", "merges.txt", "model.safetensors",
-    "tokenizer.json", "tokenizer_config.json",  "vocab.json"};
 
-std::string_view name_of(model::WeightType type) {
-  switch (type) {
-    case model::WeightType::kBF16:
-      return "bf16";
-    case model::WeightType::kF16:
-      return "f16";
-    case model::WeightType::kF32:
-      break;
+/// The format of that name. Throws: UsageError if it does not have the dtype that is asked for.
+const ExportFormat& find_format(const ExportRequest& request) {
+  const auto& all = all_export_formats();
+  const auto found = std::find_if(
+      all.begin(), all.end(), [&](const auto& format) { return format.name == request.format; });
+  if (found == all.end()) {
+    throw formats::UsageError(fmt::format("--format: '{}' is none of {}", request.format,
+                                          fmt::join(export_formats(), ", ")));
   }
-  return "f32";
+  const auto& dtypes = found->dtypes;
+  if (std::find(dtypes.begin(), dtypes.end(), request.dtype) == dtypes.end()) {
+    throw formats::UsageError(fmt::format("--format {} has no --dtype {}; choose {}",
+                                          request.format, request.dtype,
+                                          fmt::join(dtypes, " or ")));
+  }
+  return *found;
+}
+
+bool is_exported_name(std::string_view name) {
+  const auto& all = all_export_formats();
+  return std::any_of(all.begin(), all.end(),
+                     [name](const auto& format) { return format.owns(name); });
 }
 
 /// The vocabulary that goes with the model, and where it was found.
@@ -49,7 +54,7 @@ struct Vocabulary {
   formats::TokenizerFiles files;
 };
 
-std::optional<Vocabulary> find_vocabulary(const HfExport& request,
+std::optional<Vocabulary> find_vocabulary(const ExportRequest& request,
                                           const model::ModelDirectory& source) {
   const fs::path& directory = request.vocab.empty() ? source.path : request.vocab;
   if (request.vocab.empty() && !formats::has_tokenizer_files(directory)) return std::nullopt;
@@ -73,26 +78,38 @@ void check_vocabulary(const Vocabulary& vocabulary, const model::Gpt2Config& con
   }
 }
 
-/// The files of `source` that decide what the export holds, but for the vocabulary.
-std::vector<std::string> model_file_names(const fs::path& source) {
+using Files = std::vector<formats::CheckpointFile>;
+
+/// Those files of a folder whose names `wanted` is true of, sorted by name.
+template <typename Wanted>
+Files describe_files(const fs::path& directory, Wanted wanted) {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(source)) {
-    const std::string name = entry.path().filename().string();
-    if (name == "config.json" || name == "model.safetensors.index.json" ||
-        (name.starts_with("model") && name.ends_with(".safetensors"))) {
-      names.push_back(name);
-    }
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    auto name = entry.path().filename().string();
+    if (wanted(name)) names.push_back(std::move(name));
   }
   std::sort(names.begin(), names.end());
-  return names;
+  Files files;
+  for (const auto& name : names) files.push_back(formats::describe_file(directory, name));
+  return files;
 }
 
-std::vector<std::string> exported_names(const fs::path& directory) {
-  std::vector<std::string> names;
-  for (const auto name : kExportedNames) {
-    if (fs::exists(directory / name)) names.emplace_back(name);
+/// The files of `source` that decide what the export holds, but for the vocabulary.
+Files source_files(const model::ModelDirectory& source) {
+  const auto& path = source.path;
+  if (!fs::is_directory(path)) {
+    return {formats::describe_file(path.parent_path(), path.filename().string())};
   }
-  return names;
+  const auto decides = [](std::string_view name) {
+    return name == model::kConfigName ||
+           (name.starts_with("model") && name.find(".safetensors") != std::string_view::npos);
+  };
+  if (!source.manifest) return describe_files(path, decides);
+  Files files;  // as they were verified
+  for (const auto& file : source.manifest->files) {
+    if (decides(file.name)) files.push_back(file);
+  }
+  return files;
 }
 
 std::optional<std::uint64_t> step_of(const model::ModelDirectory& source) {
@@ -102,10 +119,10 @@ std::optional<std::uint64_t> step_of(const model::ModelDirectory& source) {
 /// Text of export.json: equal for the same source, options and exported bytes.
 class ExportRecord {
  public:
-  ExportRecord(const HfExport& request, const model::ModelDirectory& source,
+  ExportRecord(const ExportRequest& request, const model::ModelDirectory& source,
                const std::optional<Vocabulary>& vocabulary)
-      : source_files_(describe(source.path, model_file_names(source.path))),
-        dtype_(name_of(request.type)),
+      : request_(request),
+        source_files_(source_files(source)),
         step_(step_of(source)),
         tokenizer_(vocabulary ? formats::to_hex(formats::tokenizer_fingerprint(vocabulary->files))
                               : "") {}
@@ -114,25 +131,20 @@ class ExportRecord {
     formats::JsonWriter json(2);
     json.begin_object();
     json.key("format_version").value(1);
-    json.key("format").value("hf");
-    json.key("dtype").value(dtype_);
+    json.key("format").value(request_.format);
+    json.key("dtype").value(request_.dtype);
+    json.key("most_file_bytes").value(request_.most_file_bytes);
     json.key("step");
     step_ ? json.value(*step_) : json.null();
     json.key("tokenizer");
     tokenizer_.empty() ? json.null() : json.value(tokenizer_);
     add_files(json, "source_files", source_files_);
-    add_files(json, "files", describe(directory, exported_names(directory)));
+    add_files(json, "files", describe_files(directory, is_exported_name));
     json.end_object();
     return json.text() + "\n";
   }
 
  private:
-  using Files = std::vector<formats::CheckpointFile>;
-  static Files describe(const fs::path& directory, const std::vector<std::string>& names) {
-    Files files;
-    for (const auto& name : names) files.push_back(formats::describe_file(directory, name));
-    return files;
-  }
   static void add_files(formats::JsonWriter& json, std::string_view key, const Files& files) {
     json.key(key).begin_array();
     for (const auto& file : files) {
@@ -145,8 +157,8 @@ class ExportRecord {
     json.end_array();
   }
 
+  const ExportRequest& request_;
   Files source_files_;
-  std::string_view dtype_;
   std::optional<std::uint64_t> step_;
   std::string tokenizer_;
 };
@@ -163,8 +175,7 @@ void check_replaceable(const fs::path& out) {
   if (!fs::exists(out / kRecordName)) refuse("exists and is not an export");
   for (const auto& entry : fs::directory_iterator(out)) {
     const std::string name = entry.path().filename().string();
-    if (name != kRecordName &&
-        std::find(kExportedNames.begin(), kExportedNames.end(), name) == kExportedNames.end()) {
+    if (name != kRecordName && !is_exported_name(name)) {
       refuse(fmt::format("holds {}, which is no part of an export and would be lost", name));
     }
   }
@@ -196,35 +207,59 @@ void refuse_own_source(const fs::path& out, const fs::path& source) {
 
 }  // namespace
 
-HfExportResult export_hf(const HfExport& request) {
-  HfExportResult result;
+std::vector<std::string> export_formats() {
+  std::vector<std::string> names;
+  for (const auto& format : all_export_formats()) names.emplace_back(format.name);
+  return names;
+}
+
+std::vector<std::string> export_dtypes() {
+  std::vector<std::string> all;
+  for (const auto& format : all_export_formats()) {
+    for (const auto dtype : format.dtypes) {
+      if (std::find(all.begin(), all.end(), dtype) == all.end()) all.emplace_back(dtype);
+    }
+  }
+  return all;
+}
+
+ExportResult export_model(const ExportRequest& request) {
+  const auto& format = find_format(request);
+  const fs::path out = name_of_destination(request.out);
+  check_replaceable(out);
+  formats::MadePaths made;
+  if (out.has_parent_path()) made.make_folder(out.parent_path());
+  // Its lock is held while the newest checkpoint is looked for, so that of two exports to one place
+  // the older never replaces the newer.
+  formats::DurableDirectory directory(out);
+
+  ExportResult result;
   const auto source = model::open_model_directory(request.source, result.notices);
+  refuse_own_source(out, source.path);
   const auto config = model::load_config(source.path);
-  const auto vocabulary = find_vocabulary(request, source);
+  auto vocabulary = find_vocabulary(request, source);
   if (vocabulary) check_vocabulary(*vocabulary, config, source);
+  if (!vocabulary && format.needs_vocabulary) {
+    throw formats::InputError(
+        fmt::format("{}: has no vocabulary, which {} needs; name its folder with --vocab",
+                    source.path.string(), request.format));
+  }
   result.source = source.path;
   result.step = step_of(source);
   result.has_vocabulary = vocabulary.has_value();
-
-  const fs::path out = name_of_destination(request.out);
-  refuse_own_source(out, source.path);
-  check_replaceable(out);
   const ExportRecord record(request, source, vocabulary);
   if (!request.force && holds(out, record)) return result;
 
-  const auto device = device::open_device("cpu", 0);
-  const auto kernels = kernels::open_kernels(*device);
-  model::Gpt2 model(*device, *kernels, config);
-  model::load_weights(source, model);
-  formats::MadePaths made;
-  if (out.has_parent_path()) made.make_folder(out.parent_path());
-  formats::DurableDirectory directory(out);
   const fs::path& building = directory.temporary_path();
-  model::save_model(building, model, request.type);
-  if (vocabulary) {
-    formats::save_tokenizer_files(building, vocabulary->files,
-                                  static_cast<std::uint64_t>(config.context));
-  }
+  std::optional<formats::TokenizerFiles> tokens;
+  if (vocabulary) tokens = std::move(vocabulary->files);
+  format.write(building, {.config = config,
+                          .table = model::ParameterTable(config),
+                          .weights = model::open_weights(source, config),
+                          .vocabulary = std::move(tokens),
+                          .dtype = request.dtype,
+                          .name = out.filename().string(),
+                          .most_file_bytes = request.most_file_bytes});
   formats::DurableFile record_file(building / kRecordName);
   record_file.write(record.encode_for(building));
   record_file.commit();
