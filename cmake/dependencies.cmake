@@ -34,7 +34,7 @@ if(GPT2_WITH_FETCH)
   pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 endif()
 
-# Ranks of gpt2-train, and GPUs: found and said here; the part for GPUs is not in this version yet.
+# Ranks of gpt2-train.
 find_package(MPI QUIET COMPONENTS CXX)
 option(GPT2_WITH_MPI "Ranks over MPI" ${MPI_CXX_FOUND})
 if(GPT2_WITH_MPI)
@@ -48,6 +48,17 @@ endif()
 option(GPT2_WITH_CUDA "Kernels for NVIDIA GPUs" ${cuda_found})
 if(GPT2_WITH_CUDA)
   find_package(CUDAToolkit REQUIRED)
+  # Machine code for A100 (and, being of one family, sm_86 to sm_89), Hopper and Blackwell; PTX of
+  # the last for what comes after.
+  set(CMAKE_CUDA_ARCHITECTURES "80-real;90-real;100" CACHE STRING "GPUs that kernels are built for")
+  set(CMAKE_CUDA_FLAGS_RELWITHDEBINFO "-O3" CACHE STRING "Flags of nvcc")
+  if(NOT CMAKE_CUDA_COMPILER AND EXISTS "${CUDAToolkit_BIN_DIR}/nvcc")
+    set(CMAKE_CUDA_COMPILER "${CUDAToolkit_BIN_DIR}/nvcc")
+  endif()
+  set(CMAKE_CUDA_COMPILER_LAUNCHER "${CMAKE_CXX_COMPILER_LAUNCHER}" CACHE STRING "Runs nvcc")
+  enable_language(CUDA)
+  # CMake 3.25 does not know how nvcc 13 is told to take C++20.
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
 endif()
 
 foreach(name GPT2_WITH_FETCH GPT2_WITH_CUDA GPT2_WITH_MPI GPT2_WERROR GPT2_SANITIZE GPT2_BUILD_TESTS GPT2_BUILD_FUZZERS)

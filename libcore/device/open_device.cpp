@@ -4,19 +4,39 @@
 
 #include "formats/errors.h"
 #include "libcore/device/device_cpu.h"
+#ifdef GPT2_WITH_CUDA
+#include "libcore/device/device_cuda.h"
+#endif
 
 namespace gpt2::device {
+namespace {
+
+std::unique_ptr<Device> open_cuda() {
+#ifdef GPT2_WITH_CUDA
+  return std::make_unique<CudaDevice>(0);
+#else
+  throw formats::UnavailableError(
+      "device cuda: this build has no GPU kernels (GPT2_WITH_CUDA=OFF); take auto or cpu");
+#endif
+}
+
+}  // namespace
 
 std::unique_ptr<Device> open_device(std::string_view kind, int threads) {
   if (threads < 0) {
     throw formats::UsageError(
         fmt::format("threads: is {}, must be 0 (all allowed CPUs) or more", threads));
   }
-  if (kind == "auto" || kind == "cpu") {
-    return std::make_unique<CpuDevice>(threads == 0 ? allowed_cpu_count() : threads);
+  if (kind == "cuda") return open_cuda();
+  if (kind == "auto") {
+    try {
+      return open_cuda();
+    } catch (const formats::UnavailableError&) {
+      kind = "cpu";
+    }
   }
-  if (kind == "cuda") {
-    throw formats::UnavailableError("device cuda: this build has no GPU kernels; take auto or cpu");
+  if (kind == "cpu") {
+    return std::make_unique<CpuDevice>(threads == 0 ? allowed_cpu_count() : threads);
   }
   throw formats::UsageError(fmt::format("device: is '{}', must be auto, cpu or cuda", kind));
 }

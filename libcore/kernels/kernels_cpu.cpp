@@ -8,15 +8,6 @@
 
 namespace gpt2::kernels {
 
-float* Workspace::reserve(std::int64_t float_count) {
-  const auto bytes = static_cast<std::size_t>(float_count) * sizeof(float);
-  if (bytes > buffer_.bytes()) {
-    buffer_ = device::DeviceBuffer();  // freed first: the two need not live at once
-    buffer_ = device::DeviceBuffer(device_, bytes);
-  }
-  return buffer_.f32();
-}
-
 float* floats_of(const TensorView& view) {
   if (view && view.type != device::DataType::kF32) {
     throw formats::UsageError("kernels on a CPU compute in fp32 only; take precision fp32 or auto");

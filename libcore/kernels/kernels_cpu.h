@@ -7,20 +7,9 @@
 #include "libcore/device/device.h"
 #include "libcore/kernels/kernels.h"
 #include "libcore/kernels/parallel_cpu.h"
+#include "libcore/kernels/workspace.h"
 
 namespace gpt2::kernels {
-
-/// Memory for intermediate results of one op at a time; grows to the largest use and is kept.
-class Workspace {
- public:
-  explicit Workspace(device::Device& device) : device_(device) {}
-  /// 64-byte aligned, contents undefined; good until the next reserve().
-  float* reserve(std::int64_t float_count);
-
- private:
-  device::Device& device_;
-  device::DeviceBuffer buffer_;
-};
 
 class CpuKernels final : public Kernels {
  public:

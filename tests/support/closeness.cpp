@@ -57,7 +57,10 @@ void check_same_bits_for_any_thread_count(
     const std::function<std::vector<std::vector<float>>(Backend&)>& run) {
   Backend one_thread(1);
   const auto expected = run(one_thread);
-  for (const int threads : {2, 3, 7}) {
+  // A GPU has no threads to choose: there the same once more, which the emulator runs in another
+  // order.
+  const std::vector<int> counts = test_device() == "cpu" ? std::vector{2, 3, 7} : std::vector{1};
+  for (const int threads : counts) {
     Backend backend(threads);
     const auto actual = run(backend);
     BOOST_REQUIRE_EQUAL(actual.size(), expected.size());

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/device/device_cuda.h"
+
+#include <fmt/format.h>
+
+#include "formats/errors.h"
+
+namespace gpt2::device {
+namespace {
+
+constexpr int kLeastMajor = 8;  // bf16 in the tensor cores, asynchronous copies
+
+}  // namespace
+
+void check_cuda(cudaError_t error, std::string_view what) {
+  if (error == cudaSuccess) return;
+  throw formats::UnavailableError(fmt::format("device cuda: {}: {}: {}", what,
+                                              cudaGetErrorName(error), cudaGetErrorString(error)));
+}
+
+CudaDevice::CudaDevice(int number) {
+  int count = 0;
+  const auto error = cudaGetDeviceCount(&count);
+  if (error == cudaErrorInsufficientDriver) {
+    throw formats::UnavailableError(
+        "device cuda: this machine has no NVIDIA driver, or one older than this build's CUDA; take "
+        "auto or cpu");
+  }
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && number >= count)) {
+    throw formats::UnavailableError(
+        fmt::format("device cuda: the driver shows {} GPUs, GPU {} is not among them "
+                    "(CUDA_VISIBLE_DEVICES?); take auto or cpu",
+                    count, number));
+  }
+  check_cuda(error, "looking for GPUs");
+  GPT2_CUDA_CHECK(cudaSetDevice(number));
+  cudaDeviceProp properties{};
+  GPT2_CUDA_CHECK(cudaGetDeviceProperties(&properties, number));
+  const auto model = std::string_view(properties.name);
+  if (properties.major < kLeastMajor) {
+    throw formats::UnavailableError(
+        fmt::format("device cuda: {} is sm_{}{}, the kernels need sm_80 or newer; take auto or cpu",
+                    model, properties.major, properties.minor));
+  }
+  name_ = fmt::format("cuda: GPU {}, {}, sm_{}{}, {:.1f} GiB", number, model, properties.major,
+                      properties.minor, static_cast<double>(properties.totalGlobalMem) / 0x1p30);
+  GPT2_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+}
+
+CudaDevice::~CudaDevice() { cudaStreamDestroy(stream_); }
+
+void* CudaDevice::allocate(std::size_t bytes) {
+  void* memory = nullptr;
+  // One byte at least: a buffer without elements has an address of its own too.
+  const auto error = cudaMalloc(&memory, bytes == 0 ? 1 : bytes);
+  if (error == cudaSuccess) return memory;
+  cudaGetLastError();  // the failure is told here, and not by the next launch
+  if (error != cudaErrorMemoryAllocation) check_cuda(error, fmt::format("{} bytes", bytes));
+  std::size_t free_bytes = 0, total_bytes = 0;
+  cudaMemGetInfo(&free_bytes, &total_bytes);
+  throw formats::UnavailableError(fmt::format(
+      "{}: no memory for {} more bytes, {} of {} are free; use a smaller batch, context or model",
+      name_, bytes, free_bytes, total_bytes));
+}
+
+void CudaDevice::free(void* memory, std::size_t) noexcept {
+  // Queued work may still use it.
+  cudaStreamSynchronize(stream_);
+  cudaFree(memory);
+}
+
+void CudaDevice::copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  if (bytes != 0) GPT2_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, kind, stream_));
+}
+
+void CudaDevice::copy_to_device(void* to, const void* from, std::size_t bytes) {
+  copy(to, from, bytes, cudaMemcpyHostToDevice);
+  synchronize();
+}
+void CudaDevice::copy_to_host(void* to, const void* from, std::size_t bytes) {
+  copy(to, from, bytes, cudaMemcpyDeviceToHost);
+  synchronize();
+}
+void CudaDevice::copy_on_device(void* to, const void* from, std::size_t bytes) {
+  copy(to, from, bytes, cudaMemcpyDeviceToDevice);
+}
+void CudaDevice::fill_zero(void* memory, std::size_t bytes) {
+  if (bytes != 0) GPT2_CUDA_CHECK(cudaMemsetAsync(memory, 0, bytes, stream_));
+}
+void CudaDevice::synchronize() { GPT2_CUDA_CHECK(cudaStreamSynchronize(stream_)); }
+
+}  // namespace gpt2::device

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Attention in fp32 for any head size: tiles of queries and keys in shared memory, a warp a row.
+#include <cmath>
+#include <string>
+
+#include "formats/errors.h"
+#include "libcore/kernels/block_sum_cuda.cuh"
+#include "libcore/kernels/kernels_cuda.h"
+#include "libcore/kernels/launch_cuda.cuh"
+
+namespace gpt2::kernels {
+namespace {
+
+constexpr int kWarps = 8;
+constexpr int kThreads = kWarps * kWarpLanes;
+
+struct Attention {
+  const float *qkv, *lse_in, *delta, *dout;
+  float *out, *lse, *dqkv;
+  std::int64_t T, C, H, D;
+  float scale;
+  DropoutMask mask;
+
+  // Of position t of the block's sequence and head; part: 0 Q, 1 K, 2 V.
+  __device__ std::int64_t packed(std::int64_t t, int part) const {
+    return ((blockIdx.z * T + t) * 3 + part) * C + blockIdx.y * D;
+  }
+  __device__ std::int64_t plain(std::int64_t t) const {
+    return (blockIdx.z * T + t) * C + blockIdx.y * D;
+  }
+  __device__ std::int64_t row_of_head(std::int64_t t) const {
+    return (std::int64_t{blockIdx.z} * H + blockIdx.y) * T + t;
+  }
+  // The factor of dropout of one probability.
+  __device__ float factor(std::int64_t query, std::int64_t key) const {
+    float one = 1;
+    apply_dropout<1>(mask, blockIdx.z, (blockIdx.y * T + query) * T + key, &one);
+    return one;
+  }
+};
+
+// Rows first .. first + kTile of (T, D) into shared memory, `stride` apart; rows past T stay as
+// they are.
+template <int kTile>
+__device__ __forceinline__ void load_tile(float* tile, const float* rows, std::int64_t row_stride,
+                                          std::int64_t first, const Attention& op) {
+  const std::int64_t count = op.T - first < kTile ? op.T - first : kTile;
+  for (std::int64_t i = threadIdx.x; i < count * op.D; i += kThreads) {
+    tile[i / op.D * (op.D + 1) + i % op.D] = rows[i / op.D * row_stride + i % op.D];
+  }
+}
+
+__device__ __forceinline__ float product_of_rows(const float* a, const float* b, std::int64_t D) {
+  float sum = 0;
+  for (std::int64_t d = 0; d < D; ++d) sum += a[d] * b[d];
+  return sum;
+}
+
+template <int kTile>
+__global__ void attention_forward_kernel(Attention op) {
+  DYNAMIC_SHARED(float, memory);
+  const std::int64_t stride = op.D + 1;
+  float* q = memory;
+  float* k = q + kTile * stride;
+  float* v = k + kTile * stride;
+  float* out = v + kTile * stride;              // unfinished sums of the block's rows
+  float* probabilities = out + kTile * stride;  // (kTile, kTile)
+  const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
+  const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+  const std::int64_t first_query = std::int64_t{blockIdx.x} * kTile;
+  constexpr int kRows = (kTile + kWarps - 1) / kWarps;
+  float row_max[kRows], row_sum[kRows];
+  for (int r = 0; r < kRows; ++r) {
+    row_max[r] = -INFINITY;
+    row_sum[r] = 0;
+  }
+  load_tile<kTile>(q, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op);
+  for (std::int64_t i = threadIdx.x; i < kTile * stride; i += kThreads) out[i] = 0;
+
+  for (std::int64_t first_key = 0; first_key <= first_query; first_key += kTile) {
+    __syncthreads();  // the keys and values before have been used
+    load_tile<kTile>(k, op.qkv + op.packed(first_key, 1), 3 * op.C, first_key, op);
+    load_tile<kTile>(v, op.qkv + op.packed(first_key, 2), 3 * op.C, first_key, op);
+    __syncthreads();
+    for (int r = 0; r < kRows; ++r) {
+      const int row = warp + r * kWarps;
+      const std::int64_t query = first_query + row;
+      if (row >= kTile || query >= op.T) continue;
+      const std::int64_t left = query - first_key + 1;
+      const int visible = left < kTile ? static_cast<int>(left) : kTile;
+      float score = -INFINITY;
+      if (lane < visible) {
+        score = op.scale * product_of_rows(q + row * stride, k + lane * stride, op.D);
+      }
+      const float max = nan_or_larger(warp_max(score), row_max[r]);
+      const float kept = expf(row_max[r] - max);
+      float probability = lane < visible ? expf(score - max) : 0;
+      row_sum[r] = row_sum[r] * kept + warp_sum(probability);
+      row_max[r] = max;
+      if (lane < visible) {
+        if (op.mask.threshold != 0) probability *= op.factor(query, first_key + lane);
+        probabilities[row * kTile + lane] = probability;
+      }
+      __syncwarp();
+      for (std::int64_t d = lane; d < op.D; d += kWarpLanes) {
+        float sum = out[row * stride + d] * kept;
+        for (int j = 0; j < visible; ++j) {
+          sum += probabilities[row * kTile + j] * v[j * stride + d];
+        }
+        out[row * stride + d] = sum;
+      }
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    const int row = warp + r * kWarps;
+    const std::int64_t query = first_query + row;
+    if (row >= kTile || query >= op.T) continue;
+    for (std::int64_t d = lane; d < op.D; d += kWarpLanes) {
+      op.out[op.plain(query) + d] = out[row * stride + d] / row_sum[r];
+    }
+    if (lane == 0) op.lse[op.row_of_head(query)] = row_max[r] + logf(row_sum[r]);
+  }
+}
+
+// delta = sum of dout x out over each head's row. A warp a row of a head.
+__global__ void attention_delta_kernel(const float* out, const float* dout, float* delta,
+                                       std::int64_t T, std::int64_t C, std::int64_t H,
+                                       std::int64_t D, std::int64_t rows) {
+  const std::int64_t row = std::int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarpLanes;
+  if (row >= rows) return;
+  const std::int64_t b = row / (H * T), h = row / T % H, t = row % T;
+  const std::int64_t begin = (b * T + t) * C + h * D;
+  float sum = 0;
+  for (std::int64_t d = threadIdx.x % kWarpLanes; d < D; d += kWarpLanes) {
+    sum += out[begin + d] * dout[begin + d];
+  }
+  sum = warp_sum(sum);
+  if (threadIdx.x % kWarpLanes == 0) delta[row] = sum;
+}
+
+// Of one query and one key: the probability after dropout, and the gradient of the unscaled score.
+struct PairGradient {
+  float probability, dscore;
+};
+__device__ __forceinline__ PairGradient pair_gradient(const Attention& op, const float* q,
+                                                      const float* k, const float* v,
+                                                      const float* dout, float lse, float delta,
+                                                      std::int64_t query, std::int64_t key) {
+  const float probability = expf(op.scale * product_of_rows(q, k, op.D) - lse);
+  float dprobability = product_of_rows(dout, v, op.D);
+  float factor = 1;
+  if (op.mask.threshold != 0) {
+    factor = op.factor(query, key);
+    dprobability *= factor;
+  }
+  return {probability * factor, probability * (dprobability - delta) * op.scale};
+}
+
+// A block owns a tile of keys and goes over the queries that see them.
+template <int kTile>
+__global__ void attention_backward_keys_kernel(Attention op) {
+  DYNAMIC_SHARED(float, memory);
+  const std::int64_t stride = op.D + 1;
+  float* q = memory;
+  float* k = q + kTile * stride;
+  float* v = k + kTile * stride;
+  float* dout = v + kTile * stride;
+  float* dk = dout + kTile * stride;
+  float* dv = dk + kTile * stride;
+  float* probabilities = dv + kTile * stride;
+  float* dscores = probabilities + kTile * kTile;
+  const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
+  const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+  const std::int64_t first_key = std::int64_t{blockIdx.x} * kTile;
+  load_tile<kTile>(k, op.qkv + op.packed(first_key, 1), 3 * op.C, first_key, op);
+  load_tile<kTile>(v, op.qkv + op.packed(first_key, 2), 3 * op.C, first_key, op);
+  for (std::int64_t i = threadIdx.x; i < 2 * kTile * stride; i += kThreads) dk[i] = 0;
+
+  for (std::int64_t first_query = first_key; first_query < op.T; first_query += kTile) {
+    __syncthreads();  // the queries before have been used
+    load_tile<kTile>(q, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op);
+    load_tile<kTile>(dout, op.dout + op.plain(first_query), op.C, first_query, op);
+    __syncthreads();
+    for (int row = warp; row < kTile; row += kWarps) {
+      const std::int64_t key = first_key + row;
+      if (key >= op.T) break;
+      const std::int64_t query = first_query + lane;
+      const std::int64_t left = op.T - first_query;
+      const int end = left < kTile ? static_cast<int>(left) : kTile;
+      const int begin = key > first_query ? static_cast<int>(key - first_query) : 0;
+      if (lane >= begin && lane < end) {
+        const auto gradient = pair_gradient(
+            op, q + lane * stride, k + row * stride, v + row * stride, dout + lane * stride,
+            op.lse_in[op.row_of_head(query)], op.delta[op.row_of_head(query)], query, key);
+        probabilities[row * kTile + lane] = gradient.probability;
+        dscores[row * kTile + lane] = gradient.dscore;
+      }
+      __syncwarp();
+      for (std::int64_t d = lane; d < op.D; d += kWarpLanes) {
+        float dk_sum = dk[row * stride + d], dv_sum = dv[row * stride + d];
+        for (int i = begin; i < end; ++i) {
+          dk_sum += dscores[row * kTile + i] * q[i * stride + d];
+          dv_sum += probabilities[row * kTile + i] * dout[i * stride + d];
+        }
+        dk[row * stride + d] = dk_sum;
+        dv[row * stride + d] = dv_sum;
+      }
+    }
+  }
+  for (int row = warp; row < kTile; row += kWarps) {
+    if (first_key + row >= op.T) break;
+    for (std::int64_t d = lane; d < op.D; d += kWarpLanes) {
+      op.dqkv[op.packed(first_key + row, 1) + d] = dk[row * stride + d];
+      op.dqkv[op.packed(first_key + row, 2) + d] = dv[row * stride + d];
+    }
+  }
+}
+
+// A block owns a tile of queries and goes over the keys that they see.
+template <int kTile>
+__global__ void attention_backward_queries_kernel(Attention op) {
+  DYNAMIC_SHARED(float, memory);
+  const std::int64_t stride = op.D + 1;
+  float* q = memory;
+  float* k = q + kTile * stride;
+  float* v = k + kTile * stride;
+  float* dout = v + kTile * stride;
+  float* dq = dout + kTile * stride;
+  float* dscores = dq + kTile * stride;
+  const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
+  const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+  const std::int64_t first_query = std::int64_t{blockIdx.x} * kTile;
+  load_tile<kTile>(q, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op);
+  load_tile<kTile>(dout, op.dout + op.plain(first_query), op.C, first_query, op);
+  for (std::int64_t i = threadIdx.x; i < kTile * stride; i += kThreads) dq[i] = 0;
+
+  for (std::int64_t first_key = 0; first_key <= first_query; first_key += kTile) {
+    __syncthreads();  // the keys before have been used
+    load_tile<kTile>(k, op.qkv + op.packed(first_key, 1), 3 * op.C, first_key, op);
+    load_tile<kTile>(v, op.qkv + op.packed(first_key, 2), 3 * op.C, first_key, op);
+    __syncthreads();
+    for (int row = warp; row < kTile; row += kWarps) {
+      const std::int64_t query = first_query + row;
+      if (query >= op.T) break;
+      const std::int64_t left = query - first_key + 1;
+      const int visible = left < kTile ? static_cast<int>(left) : kTile;
+      if (lane < visible) {
+        dscores[row * kTile + lane] =
+            pair_gradient(op, q + row * stride, k + lane * stride, v + lane * stride,
+                          dout + row * stride, op.lse_in[op.row_of_head(query)],
+                          op.delta[op.row_of_head(query)], query, first_key + lane)
+                .dscore;
+      }
+      __syncwarp();
+      for (std::int64_t d = lane; d < op.D; d += kWarpLanes) {
+        float sum = dq[row * stride + d];
+        for (int j = 0; j < visible; ++j) sum += dscores[row * kTile + j] * k[j * stride + d];
+        dq[row * stride + d] = sum;
+      }
+    }
+  }
+  for (int row = warp; row < kTile; row += kWarps) {
+    if (first_query + row >= op.T) break;
+    for (std::int64_t d = lane; d < op.D; d += kWarpLanes) {
+      op.dqkv[op.packed(first_query + row, 0) + d] = dq[row * stride + d];
+    }
+  }
+}
+
+// Calls run with the largest tile of rows whose `arrays` of (tile, D + 1) and `squares` of (tile,
+// tile) fit the shared memory, and with the bytes: run(std::integral_constant<int, tile>(), bytes).
+template <int kTile = kWarpLanes, class Run>
+void with_tile(std::int64_t D, std::int64_t arrays, std::int64_t squares, const Run& run) {
+  constexpr std::int64_t kMostSharedBytes = 96 * 1024;
+  const std::int64_t bytes = (arrays * kTile * (D + 1) + squares * kTile * kTile) *
+                             static_cast<std::int64_t>(sizeof(float));
+  if (bytes <= kMostSharedBytes) {
+    run(std::integral_constant<int, kTile>(), static_cast<std::size_t>(bytes));
+  } else if constexpr (kTile > 4) {
+    with_tile<kTile / 2>(D, arrays, squares, run);
+  } else {
+    throw formats::UsageError("attention on a GPU: heads of " + std::to_string(D) +
+                              " channels are more than its shared memory holds");
+  }
+}
+
+float scale_of(std::int64_t D) { return 1 / std::sqrt(static_cast<float>(D)); }
+
+// Decoding.
+
+__global__ void fill_caches_kernel(const float* qkv, float* keys, float* values,
+                                   std::int64_t new_positions, std::int64_t C, std::int64_t H,
+                                   std::int64_t capacity, std::int64_t first_position,
+                                   std::int64_t count) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= count) return;
+  const std::int64_t D = C / H, row = i / C, h = i % C / D, d = i % D;
+  const std::int64_t b = row / new_positions, t = first_position + row % new_positions;
+  const std::int64_t to = ((b * H + h) * capacity + t) * D + d;
+  keys[to] = qkv[row * 3 * C + C + i % C];
+  values[to] = qkv[row * 3 * C + 2 * C + i % C];
+}
+
+struct CachedAttention {
+  const float *qkv, *keys, *values;
+  float* out;
+  std::int64_t new_positions, C, H, D, capacity, first_position;
+  float scale;
+};
+
+// A block is one new position of one head: scores by a thread a key, then sums by a thread a
+// channel and a share of the keys.
+__global__ void attention_cached_kernel(CachedAttention op) {
+  DYNAMIC_SHARED(float, scores);  // (keys), q (D), then sums (threads)
+  SHARED_ARRAY(float, of_warps_max, kWarps);
+  SHARED_ARRAY(float, of_warps_sum, kWarps);
+  const int thread = static_cast<int>(threadIdx.x);
+  const std::int64_t row = blockIdx.z * op.new_positions + blockIdx.x;
+  const std::int64_t key_count = op.first_position + blockIdx.x + 1;
+  const std::int64_t cache = (blockIdx.z * op.H + blockIdx.y) * op.capacity * op.D;
+  const float *keys = op.keys + cache, *values = op.values + cache;
+  float* q = scores + op.first_position + op.new_positions;
+  float* sums = q + op.D;
+  for (std::int64_t d = thread; d < op.D; d += kThreads) {
+    q[d] = op.qkv[row * 3 * op.C + blockIdx.y * op.D + d];
+  }
+  __syncthreads();
+  float max = -INFINITY;
+  for (std::int64_t key = thread; key < key_count; key += kThreads) {
+    const float score = op.scale * product_of_rows(q, keys + key * op.D, op.D);
+    scores[key] = score;
+    max = nan_or_larger(score, max);
+  }
+  max = block_max<kThreads>(max, of_warps_max);
+  float sum = 0;
+  for (std::int64_t key = thread; key < key_count; key += kThreads) {
+    scores[key] = expf(scores[key] - max);
+    sum += scores[key];
+  }
+  sum = block_sum<kThreads>(sum, of_warps_sum);  // its barrier also shows the scores to all
+
+  const std::int64_t wide = op.D < kThreads ? op.D : kThreads;  // channels at once
+  const std::int64_t shares = kThreads / wide, share = thread / wide;
+  for (std::int64_t first = 0; first < op.D; first += wide) {
+    const std::int64_t d = first + thread % wide;
+    float total = 0;
+    if (share < shares && d < op.D) {
+      for (std::int64_t key = share; key < key_count; key += shares) {
+        total += scores[key] * values[key * op.D + d];
+      }
+    }
+    sums[thread] = total;
+    __syncthreads();
+    if (share == 0 && d < op.D) {
+      for (std::int64_t other = 1; other < shares; ++other) total += sums[other * wide + thread];
+      op.out[row * op.C + blockIdx.y * op.D + d] = total / sum;
+    }
+    __syncthreads();  // the sums have been used
+  }
+}
+
+}  // namespace
+
+void CudaKernels::attention_forward(const AttentionForward& op) {
+  if (op.B == 0 || op.T == 0) return;
+  const std::int64_t D = op.C / op.H;
+  const Attention attention{.qkv = cuda_floats(op.qkv),
+                            .lse_in = nullptr,
+                            .delta = nullptr,
+                            .dout = nullptr,
+                            .out = cuda_floats(op.out),
+                            .lse = cuda_floats(op.lse),
+                            .dqkv = nullptr,
+                            .T = op.T,
+                            .C = op.C,
+                            .H = op.H,
+                            .D = D,
+                            .scale = scale_of(D),
+                            .mask = mask_of(op.dropout)};
+  with_tile(D, 4, 1, [&](auto tile, std::size_t bytes) {
+    const dim3 grid(blocks_for(op.T, tile), static_cast<unsigned>(op.H),
+                    static_cast<unsigned>(op.B));
+    launch(attention_forward_kernel<tile>, grid, kThreads, bytes, stream(), attention);
+  });
+}
+
+void CudaKernels::attention_backward(const AttentionBackward& op) {
+  if (op.B == 0 || op.T == 0) return;
+  const std::int64_t D = op.C / op.H, rows = op.B * op.H * op.T;
+  float* delta = workspace_.reserve(rows);
+  launch(attention_delta_kernel, blocks_for(rows, kWarps), kThreads, 0, stream(),
+         cuda_floats(op.out), cuda_floats(op.dout), delta, op.T, op.C, op.H, D, rows);
+  const Attention attention{.qkv = cuda_floats(op.qkv),
+                            .lse_in = cuda_floats(op.lse),
+                            .delta = delta,
+                            .dout = cuda_floats(op.dout),
+                            .out = nullptr,
+                            .lse = nullptr,
+                            .dqkv = cuda_floats(op.dqkv),
+                            .T = op.T,
+                            .C = op.C,
+                            .H = op.H,
+                            .D = D,
+                            .scale = scale_of(D),
+                            .mask = mask_of(op.dropout)};
+  const auto grid = [&](std::int64_t tile) {
+    return dim3(blocks_for(op.T, tile), static_cast<unsigned>(op.H), static_cast<unsigned>(op.B));
+  };
+  with_tile(D, 6, 2, [&](auto tile, std::size_t bytes) {
+    launch(attention_backward_keys_kernel<tile>, grid(tile), kThreads, bytes, stream(), attention);
+  });
+  with_tile(D, 5, 1, [&](auto tile, std::size_t bytes) {
+    launch(attention_backward_queries_kernel<tile>, grid(tile), kThreads, bytes, stream(),
+           attention);
+  });
+}
+
+void CudaKernels::attention_cached(const AttentionCached& op) {
+  if (op.B == 0 || op.new_positions == 0) return;
+  const std::int64_t D = op.C / op.H, count = op.B * op.new_positions * op.C;
+  const float* qkv = cuda_floats(op.qkv);
+  float *keys = cuda_floats(op.key_cache), *values = cuda_floats(op.value_cache);
+  launch(fill_caches_kernel, blocks_for(count, kThreads), kThreads, 0, stream(), qkv, keys, values,
+         op.new_positions, op.C, op.H, op.capacity, op.first_position, count);
+  const auto bytes =
+      static_cast<std::size_t>(op.first_position + op.new_positions + D + kThreads) * sizeof(float);
+  launch(attention_cached_kernel,
+         dim3(static_cast<unsigned>(op.new_positions), static_cast<unsigned>(op.H),
+              static_cast<unsigned>(op.B)),
+         kThreads, bytes, stream(),
+         CachedAttention{.qkv = qkv,
+                         .keys = keys,
+                         .values = values,
+                         .out = cuda_floats(op.out),
+                         .new_positions = op.new_positions,
+                         .C = op.C,
+                         .H = op.H,
+                         .D = D,
+                         .capacity = op.capacity,
+                         .first_position = op.first_position,
+                         .scale = scale_of(D)});
+}
+
+}  // namespace gpt2::kernels

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include <vector>
+
+#include "libcore/kernels/block_sum_cuda.cuh"
+#include "libcore/kernels/kernels_cuda.h"
+#include "libcore/kernels/launch_cuda.cuh"
+
+namespace gpt2::kernels {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr std::int64_t kElementsOfBlock = 64 * 1024;  // of a sum of squares
+
+template <int kWidth>
+__global__ void add_kernel(float* to, const float* from, std::int64_t count) {
+  const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
+  if (i >= count) return;
+  float sum[kWidth], added[kWidth];
+  load<kWidth>(to, i, sum);
+  load<kWidth>(from, i, added);
+  for (int k = 0; k < kWidth; ++k) sum[k] += added[k];
+  store<kWidth>(sum, to, i);
+}
+
+__global__ void add_rows_kernel(const float* rows, std::int64_t row_count, std::int64_t columns,
+                                std::int64_t stride, float* sum) {
+  const std::int64_t column = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (column >= columns) return;
+  float total = 0;
+  for (std::int64_t row = 0; row < row_count; ++row) total += rows[row * stride + column];
+  sum[column] += total;
+}
+
+__global__ void sum_of_squares_kernel(const float* x, std::int64_t count, double* partials) {
+  SHARED_ARRAY(double, of_warps, kThreads / kWarpLanes);
+  const std::int64_t begin = blockIdx.x * kElementsOfBlock;
+  const std::int64_t end = begin + kElementsOfBlock < count ? begin + kElementsOfBlock : count;
+  double sum = 0;
+  for (std::int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
+    sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  }
+  sum = block_sum<kThreads>(sum, of_warps);
+  if (threadIdx.x == 0) partials[blockIdx.x] = sum;
+}
+
+}  // namespace
+
+void CudaKernels::add(TensorView to, TensorView from) {
+  const std::int64_t count = to.element_count();
+  if (count == 0) return;
+  with_width<float>(count, {to.data, from.data}, [&](auto width) {
+    launch(add_kernel<width>, blocks_for(count, std::int64_t{kThreads} * width), kThreads, 0,
+           stream(), cuda_floats(to), cuda_floats(from), count);
+  });
+}
+
+void CudaKernels::add_rows(const float* rows, std::int64_t row_count, std::int64_t columns,
+                           std::int64_t stride, float* sum) {
+  launch(add_rows_kernel, blocks_for(columns, kThreads), kThreads, 0, stream(), rows, row_count,
+         columns, stride, sum);
+}
+
+double CudaKernels::sum_of_squares(TensorView x) {
+  const std::int64_t count = x.element_count();
+  if (count == 0) return 0;
+  const auto blocks = blocks_for(count, kElementsOfBlock);
+  auto* partials = reinterpret_cast<double*>(workspace_.reserve(2 * std::int64_t{blocks}));
+  launch(sum_of_squares_kernel, blocks, kThreads, 0, stream(), cuda_floats(x), count, partials);
+  std::vector<double> host_partials(blocks);
+  device_.copy_to_host(host_partials.data(), partials, blocks * sizeof(double));
+  double sum = 0;
+  for (const double partial : host_partials) sum += partial;
+  return sum;
+}
+
+}  // namespace gpt2::kernels

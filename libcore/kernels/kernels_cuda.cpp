@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "libcore/kernels/kernels_cuda.h"
+
+#include "formats/errors.h"
+
+namespace gpt2::kernels {
+
+float* cuda_floats(const TensorView& view) {
+  if (view && view.type != device::DataType::kF32) {
+    throw formats::UsageError("kernels on a GPU compute in fp32 only; take precision fp32 or auto");
+  }
+  return static_cast<float*>(view.data);
+}
+
+std::int32_t* cuda_ints(const TensorView& view) {
+  if (view && view.type != device::DataType::kI32) {
+    throw formats::UsageError("kernels take tokens and targets as 32-bit integers only");
+  }
+  return static_cast<std::int32_t*>(view.data);
+}
+
+}  // namespace gpt2::kernels

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// The CUDA twin of Kernels: one file for each kind of op, the kernels private to it; products by
+// MatrixProducts. Every sum has an order that the shapes alone decide, so equal calls give equal
+// bits.
+#pragma once
+
+#include "libcore/device/device_cuda.h"
+#include "libcore/kernels/kernels.h"
+#include "libcore/kernels/matrix_product_cuda.h"
+#include "libcore/kernels/workspace.h"
+
+namespace gpt2::kernels {
+
+class CudaKernels final : public Kernels {
+ public:
+  /// `device` must outlive it.
+  explicit CudaKernels(device::CudaDevice& device)
+      : device_(device), products_(device), workspace_(device) {}
+
+  void embedding_forward(const EmbeddingForward& op) override;
+  /// Rows are sorted by their token first, so that each row of the table has one owner.
+  void embedding_backward(const EmbeddingBackward& op) override;
+  void layernorm_forward(const LayerNormForward& op) override;
+  void residual_layernorm_forward(const ResidualLayerNormForward& op) override;
+  void layernorm_backward(const LayerNormBackward& op) override;
+  void dropout_backward(const DropoutBackward& op) override;
+  void matmul_forward(const MatmulForward& op) override;
+  void matmul_backward_input(const MatmulBackwardInput& op) override;
+  void matmul_backward_weight(const MatmulBackwardWeight& op) override;
+  void attention_forward(const AttentionForward& op) override;
+  /// Keys and queries have a kernel each, which computes the scores anew: no sum is shared.
+  void attention_backward(const AttentionBackward& op) override;
+  void attention_cached(const AttentionCached& op) override;
+  void head_forward(const HeadForward& op) override;
+  /// A token or target outside of the vocabulary gives NaN: the model checks them on the host.
+  void classifier_forward(const ClassifierForward& op) override;
+  void classifier_forward_backward(const ClassifierForwardBackward& op) override;
+  void adamw_update(const AdamWUpdate& op) override;
+  void add(TensorView to, TensorView from) override;
+  double sum_of_squares(TensorView x) override;
+
+ private:
+  cudaStream_t stream() const { return device_.stream(); }
+  /// sum (columns) += the rows of `rows` (row_count, columns), `stride` apart, in their order.
+  void add_rows(const float* rows, std::int64_t row_count, std::int64_t columns,
+                std::int64_t stride, float* sum);
+  template <class Op>
+  void classify(const Op& op, float scale, float* dx, float* dwte);
+
+  device::CudaDevice& device_;
+  MatrixProducts products_;
+  Workspace workspace_;
+};
+
+/// The elements of a view of type f32, null when it is empty. Throws: UsageError for another type.
+float* cuda_floats(const TensorView& view);
+/// The same for i32.
+std::int32_t* cuda_ints(const TensorView& view);
+
+}  // namespace gpt2::kernels

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// The words that kernels are written in beside CUDA's own. No kernel is started, no shared memory
+// declared and no PTX written in any other way, so that tests/emulator can run every kernel on a
+// CPU: it gives the words of the first part to a C++ compiler (emulated_cuda.h).
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <type_traits>
+
+#include "libcore/device/device_cuda.h"
+#include "libcore/kernels/kernels.h"
+#include "libcore/kernels/philox.h"
+
+#ifdef __CUDACC__
+
+/// An array in shared memory. In the emulator it is a pointer: never ask for its sizeof.
+#define SHARED_ARRAY(Type, name, count) __shared__ Type name[count]
+/// The shared memory whose size the launch names.
+#define DYNAMIC_SHARED(Type, name)                                      \
+  extern __shared__ __align__(128) unsigned char gpt2_dynamic_shared[]; \
+  Type* const name = reinterpret_cast<Type*>(gpt2_dynamic_shared)
+
+namespace gpt2::kernels {
+
+/// Queues a kernel. Throws: UnavailableError if the launch is refused.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
+            cudaStream_t stream, const Arguments&... arguments) {
+  constexpr std::size_t kWithoutAsking = 48 * 1024;
+  if (shared_bytes > kWithoutAsking) {
+    GPT2_CUDA_CHECK(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                         cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                         static_cast<int>(shared_bytes)));
+  }
+  kernel<<<grid, block, shared_bytes, stream>>>(arguments...);
+  GPT2_CUDA_CHECK(cudaGetLastError());
+}
+
+}  // namespace gpt2::kernels
+
+#endif
+
+namespace gpt2::kernels {
+
+inline constexpr int kWarpLanes = 32;
+
+/// Sum over the lanes of a warp, the same bits in each: the pairs are joined in one order.
+template <class Value>
+__device__ __forceinline__ Value warp_sum(Value value) {
+  for (int distance = kWarpLanes / 2; distance > 0; distance /= 2) {
+    value += __shfl_xor_sync(0xffffffffU, value, distance);
+  }
+  return value;
+}
+/// Largest value of the lanes; NaN if one is.
+__device__ __forceinline__ float nan_or_larger(float a, float b) { return a > b || a != a ? a : b; }
+__device__ __forceinline__ float warp_max(float value) {
+  for (int distance = kWarpLanes / 2; distance > 0; distance /= 2) {
+    value = nan_or_larger(value, __shfl_xor_sync(0xffffffffU, value, distance));
+  }
+  return value;
+}
+
+/// Some neighbouring elements that are read or written at once.
+template <class Element, int kCount>
+struct alignas(sizeof(Element) * kCount) Pack {
+  Element at[kCount];
+};
+/// Elements of 16 bytes, the widest access.
+template <class Element>
+inline constexpr int kWidest = 16 / static_cast<int>(sizeof(Element));
+
+__device__ __forceinline__ float to_float(float value) { return value; }
+__device__ __forceinline__ float to_float(__nv_bfloat16 value) { return __bfloat162float(value); }
+template <class Element>
+__device__ __forceinline__ Element from_float(float value) {
+  if constexpr (sizeof(Element) == 4) {
+    return value;
+  } else {
+    return __float2bfloat16_rn(value);
+  }
+}
+
+/// kCount neighbouring elements from `index` on, which is a multiple of kCount.
+template <int kCount, class Element>
+__device__ __forceinline__ void load(const Element* from, std::int64_t index, float* values) {
+  const auto pack = *reinterpret_cast<const Pack<Element, kCount>*>(from + index);
+  for (int i = 0; i < kCount; ++i) values[i] = to_float(pack.at[i]);
+}
+template <int kCount, class Element>
+__device__ __forceinline__ void store(const float* values, Element* to, std::int64_t index) {
+  Pack<Element, kCount> pack;
+  for (int i = 0; i < kCount; ++i) pack.at[i] = from_float<Element>(values[i]);
+  *reinterpret_cast<Pack<Element, kCount>*>(to + index) = pack;
+}
+
+/// Dropout, ready for a kernel: threshold and scale as the CPU twin takes them.
+struct DropoutMask {
+  std::uint32_t threshold = 0;  // words below it drop their element; 0: no dropout
+  float scale = 1;
+  std::uint32_t seed = 0, site = 0;
+  std::uint64_t first_sequence = 0;
+};
+/// Throws: UsageError unless 0 <= probability < 1.
+DropoutMask mask_of(const Dropout& dropout);
+
+/// values[i] *= the factor of element first_element + i of row b's sequence. kCount is 1 or a
+/// multiple of 4, and then first_element too.
+template <int kCount>
+__device__ __forceinline__ void apply_dropout(const DropoutMask& mask, std::int64_t b,
+                                              std::int64_t first_element, float* values) {
+  if (mask.threshold == 0) return;
+  const auto sequence = mask.first_sequence + static_cast<std::uint64_t>(b);
+  for (int quad = 0; quad < (kCount + 3) / 4; ++quad) {
+    const auto element = static_cast<std::uint32_t>(first_element) + 4 * quad;
+    const auto words =
+        random_quad(mask.seed, RandomPurpose::kDropout, sequence, mask.site, element / 4);
+    for (int i = 0; i < (kCount < 4 ? kCount : 4); ++i) {
+      const std::uint32_t word = kCount == 1 ? words[element % 4] : words[i];
+      values[4 * quad + i] *= word < mask.threshold ? 0.0F : mask.scale;
+    }
+  }
+}
+
+/// Blocks of `threads` threads that give each of `count` items a thread.
+inline unsigned blocks_for(std::int64_t count, std::int64_t threads) {
+  return static_cast<unsigned>((count + threads - 1) / threads);
+}
+
+/// Calls run(std::integral_constant<int, width>()) with the widest access that rows of `columns`
+/// elements at all of `addresses` allow.
+template <class Element, class Run>
+void with_width(std::int64_t columns, std::initializer_list<const void*> addresses,
+                const Run& run) {
+  bool wide = columns % kWidest<Element> == 0;
+  for (const void* address : addresses) {
+    wide = wide && reinterpret_cast<std::uintptr_t>(address) % 16 == 0;
+  }
+  if (wide) {
+    run(std::integral_constant<int, kWidest<Element>>());
+  } else {
+    run(std::integral_constant<int, 1>());
+  }
+}
+
+}  // namespace gpt2::kernels

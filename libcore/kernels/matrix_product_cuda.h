@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Matrix products on a GPU, by cuBLASLt. tests/emulator has another definition of the same class.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "libcore/device/device_cuda.h"
+
+namespace gpt2::kernels {
+
+/// A matrix in rows, `stride` elements apart.
+struct GpuMatrix {
+  void* data = nullptr;
+  device::DataType type = device::DataType::kF32;
+  std::int64_t stride = 0;
+  bool transposed = false;  // of a factor: the product reads it as its transpose
+};
+
+/// What is done to the product before it is written.
+enum class Epilogue {
+  kNone,
+  kBias,      // + bias
+  kBiasGelu,  // + bias, kept in pre_activation; then gelu
+  kGeluSlope  // x gelu'(pre_activation)
+};
+
+/// c (rows, columns) = a (rows, inner) b (inner, columns); with add: c +=.
+struct MatrixProduct {
+  std::int64_t rows, columns, inner;
+  GpuMatrix a, b, c;
+  bool add = false;
+  Epilogue epilogue = Epilogue::kNone;
+  const void* bias = nullptr;  // (columns), of c's type
+  GpuMatrix pre_activation;    // (rows, columns)
+};
+
+class MatrixProducts {
+ public:
+  /// `device` must outlive it. Throws: UnavailableError.
+  explicit MatrixProducts(device::CudaDevice& device);
+  MatrixProducts(const MatrixProducts&) = delete;
+  MatrixProducts& operator=(const MatrixProducts&) = delete;
+  ~MatrixProducts();
+
+  /// False if there is no way to do the product with this epilogue at once: nothing was done then.
+  /// Without epilogue every product is done. Stream: queued. Throws: UnavailableError with the
+  /// shape.
+  bool multiply(const MatrixProduct& product);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace gpt2::kernels

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+#include "tests/emulator/emulator.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tests/emulator/fiber.h"
+
+namespace gpt2::emulator {
+
+Dimensions block_index, thread_index, grid_size, block_size;
+void (*on_copy)(const void*, const void*, std::size_t, std::size_t) = nullptr;
+const Actor* current_actor = nullptr;
+std::atomic<unsigned> device_memory_version = 0;
+
+namespace {
+
+constexpr unsigned kMostThreads = 1024;
+constexpr int kPoison = 0xFF;  // a NaN in every floating-point type
+
+struct Copy {
+  void* to;
+  const void* from;
+  std::size_t bytes, valid_bytes;
+};
+
+struct Thread {
+  std::unique_ptr<Fiber> fiber;
+  Dimensions index;
+  unsigned number = 0;  // in its block
+  bool waits = false, ended = false;
+  const char* waits_for = "";
+  std::source_location where;
+  std::vector<Copy> open_copies;  // not committed
+  std::deque<std::vector<Copy>> copy_groups;
+  Actor actor;
+};
+
+struct Warp {
+  WarpExchange exchange;
+  unsigned arrived = 0;
+  std::source_location where;
+};
+
+std::string place(const std::source_location& where) {
+  std::string_view file = where.file_name();
+  if (const auto slash = file.rfind('/'); slash != file.npos) file.remove_prefix(slash + 1);
+  return std::string(file) + ":" + std::to_string(where.line());
+}
+bool same_place(const std::source_location& a, const std::source_location& b) {
+  return a.line() == b.line() &&
+         (a.file_name() == b.file_name() || std::string_view(a.file_name()) == b.file_name());
+}
+std::string text_of(Dimensions d) {
+  return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")";
+}
+
+class Runtime {
+ public:
+  Runtime() {
+    if (const char* order = std::getenv("GPT2_EMULATOR_ORDER"); order != nullptr) {
+      if (std::string_view(order) == "reverse") {
+        order_ = Order::kReverse;
+      } else if (std::string_view(order) != "forward") {
+        order_ = Order::kRandom;
+        random_.seed(std::strtoull(order, nullptr, 10));
+      }
+    }
+    threads_.reserve(kMostThreads);
+    shared_ = static_cast<std::byte*>(std::aligned_alloc(128, kMostSharedBytes));
+  }
+  ~Runtime() { std::free(shared_); }
+
+  void set_order(Order order, std::uint64_t seed) {
+    order_ = order;
+    random_.seed(seed);
+  }
+
+  void run_grid(Dimensions grid, Dimensions block, std::size_t dynamic_bytes,
+                const std::function<void()>& body) {
+    const std::scoped_lock one_launch_at_a_time(mutex_);
+    const auto thread_count = static_cast<std::uint64_t>(block.x) * block.y * block.z;
+    if (thread_count == 0 || thread_count > kMostThreads) {
+      throw EmulationError("a block of " + text_of(block) + " threads: must have 1 to 1024");
+    }
+    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffU || grid.y > 65535 ||
+        grid.z > 65535) {
+      throw EmulationError("a grid of " + text_of(grid) + " blocks: no such launch");
+    }
+    if (dynamic_bytes > kMostSharedBytes) {
+      throw EmulationError("a block asks for " + std::to_string(dynamic_bytes) +
+                           " bytes of shared memory: sm_86 has " +
+                           std::to_string(kMostSharedBytes));
+    }
+    ++launch_;
+    body_ = &body;
+    grid_size = grid;
+    block_size = block;
+    dynamic_bytes_ = dynamic_bytes;
+    prepare_threads(block, static_cast<unsigned>(thread_count));
+    std::vector<std::uint64_t> blocks(std::uint64_t{grid.x} * grid.y * grid.z);
+    for (std::uint64_t i = 0; i < blocks.size(); ++i) blocks[i] = i;
+    arrange(blocks);
+    for (const auto number : blocks) {
+      block_index = {static_cast<unsigned>(number % grid.x),
+                     static_cast<unsigned>(number / grid.x % grid.y),
+                     static_cast<unsigned>(number / grid.x / grid.y)};
+      run_block(static_cast<unsigned>(number));
+    }
+  }
+
+  [[noreturn]] void fail(const std::string& problem) {
+    problem_ =
+        "block " + text_of(block_index) + ", thread " + text_of(thread_index) + ": " + problem;
+    leave_for_good();
+  }
+
+  void block_barrier(std::source_location where) {
+    if (waiting_at_barrier_ == 0) {
+      barrier_where_ = where;
+    } else if (!same_place(where, barrier_where_)) {
+      fail("__syncthreads at " + place(where) + " while " + std::to_string(waiting_at_barrier_) +
+           " threads wait at that of " + place(barrier_where_));
+    }
+    if (++waiting_at_barrier_ < threads_in_block_) return wait("__syncthreads", where);
+    waiting_at_barrier_ = 0;
+    for (unsigned i = 0; i < threads_in_block_; ++i) {
+      ++threads_[i].actor.block_epoch;
+      wake(threads_[i]);
+    }
+    yield();
+  }
+
+  void warp_collective(std::uint32_t mask, const void* in, unsigned in_words, void* out,
+                       unsigned out_words, void (*combine)(WarpExchange&),
+                       std::source_location where, bool orders_memory) {
+    Thread& self = *current_;
+    const unsigned lane = self.number % kWarpLanes, first = self.number - lane;
+    if (mask != 0xffffffffU) fail(place(where) + ": kernels use whole warps only");
+    if (first + kWarpLanes > threads_in_block_) {
+      fail(place(where) + ": the mask names lanes that the block does not have");
+    }
+    Warp& warp = warps_[self.number / kWarpLanes];
+    if (warp.arrived == 0) {
+      warp.where = where;
+    } else if (!same_place(where, warp.where)) {
+      fail("a collective at " + place(where) + " while " + std::to_string(warp.arrived) +
+           " lanes of the warp wait at that of " + place(warp.where));
+    }
+    if (in_words != 0) std::memcpy(warp.exchange.in[lane], in, in_words * 4);
+    if (++warp.arrived < kWarpLanes) {
+      wait("a collective of its warp", where);
+    } else {
+      warp.arrived = 0;
+      if (combine != nullptr) combine(warp.exchange);
+      for (unsigned i = first; i < first + kWarpLanes; ++i) {
+        if (orders_memory) ++threads_[i].actor.warp_epoch;
+        wake(threads_[i]);
+      }
+      yield();
+    }
+    if (out_words != 0) std::memcpy(out, warp.exchange.out[lane], out_words * 4);
+  }
+
+  void* shared_array(const void* site, std::size_t bytes) {
+    auto [entry, is_new] = arrays_.try_emplace(site, nullptr);
+    if (is_new) {
+      if (bytes > kMostSharedBytes - shared_used_) {
+        fail("shared memory of the block is more than the " + std::to_string(kMostSharedBytes) +
+             " bytes of sm_86");
+      }
+      entry->second = shared_ + shared_used_;
+      std::memset(entry->second, kPoison, bytes);
+      shared_used_ += (bytes + 127) / 128 * 128;
+    }
+    return entry->second;
+  }
+  void* dynamic_shared() const { return shared_; }
+  bool is_shared(const void* address, std::size_t bytes) const {
+    const auto* byte = static_cast<const std::byte*>(address);
+    return byte >= shared_ && byte + bytes <= shared_ + shared_used_;
+  }
+
+  void begin_copy(const Copy& copy) {
+    if (!is_shared(copy.to, copy.bytes)) fail("an asynchronous copy to memory that is not shared");
+    if (reinterpret_cast<std::uintptr_t>(copy.to) % copy.bytes != 0 ||
+        reinterpret_cast<std::uintptr_t>(copy.from) % copy.bytes != 0) {
+      fail("an asynchronous copy to or from an address that is no multiple of its size");
+    }
+    if (on_copy != nullptr) on_copy(copy.to, copy.from, copy.bytes, copy.valid_bytes);
+    std::memset(copy.to, kPoison, copy.bytes);
+    current_->open_copies.push_back(copy);
+  }
+  void commit_copies() {
+    current_->copy_groups.push_back(std::move(current_->open_copies));
+    current_->open_copies.clear();
+  }
+  void wait_for_copies(std::size_t groups) {
+    auto& pending = current_->copy_groups;
+    for (; pending.size() > groups; pending.pop_front()) {
+      for (const Copy& copy : pending.front()) {
+        std::memset(copy.to, 0, copy.bytes);
+        std::memcpy(copy.to, copy.from, copy.valid_bytes);
+      }
+    }
+  }
+
+  void run_thread() {
+    (*body_)();
+    if (!current_->open_copies.empty() || !current_->copy_groups.empty()) {
+      fail("the thread ends with asynchronous copies that it has not waited for");
+    }
+    current_->ended = true;
+    ++ended_;
+    current_->fiber->leave();
+  }
+
+ private:
+  void prepare_threads(Dimensions block, unsigned count) {
+    threads_in_block_ = count;
+    while (threads_.size() < count) {
+      threads_.emplace_back();
+      threads_.back().number = static_cast<unsigned>(threads_.size() - 1);
+    }
+    warps_.resize(kMostThreads / kWarpLanes);
+    for (unsigned i = 0; i < count; ++i) {
+      threads_[i].index = {i % block.x, i / block.x % block.y, i / block.x / block.y};
+    }
+  }
+
+  void run_block(unsigned block_number) {
+    shared_used_ = (dynamic_bytes_ + 127) / 128 * 128;
+    std::memset(shared_, kPoison, dynamic_bytes_);
+    arrays_.clear();
+    waiting_at_barrier_ = ended_ = 0;
+    for (auto& warp : warps_) warp.arrived = 0;
+    ready_.clear();
+    for (unsigned i = 0; i < threads_in_block_; ++i) {
+      Thread& thread = threads_[i];
+      if (thread.fiber == nullptr) thread.fiber = std::make_unique<Fiber>(i);
+      thread.fiber->begin([](void* runtime) { static_cast<Runtime*>(runtime)->run_thread(); },
+                          this);
+      thread.ended = false;
+      thread.open_copies.clear();
+      thread.copy_groups.clear();
+      thread.actor = {
+          .launch = launch_, .block = block_number, .thread = i, .block_epoch = 0, .warp_epoch = 0};
+      wake(thread);
+    }
+    while (ended_ < threads_in_block_) {
+      if (ready_.empty()) throw EmulationError(describe_hang());
+      running_.swap(ready_);
+      ready_.clear();
+      arrange(running_);
+      for (Thread* thread : running_) {
+        current_ = thread;
+        current_actor = &thread->actor;
+        thread_index = thread->index;
+        thread->fiber->resume();
+        current_ = nullptr;
+        current_actor = nullptr;
+        if (!problem_.empty()) throw EmulationError(std::exchange(problem_, {}));
+      }
+    }
+  }
+
+  template <class Items>
+  void arrange(Items& items) {
+    if (order_ == Order::kReverse) std::reverse(items.begin(), items.end());
+    if (order_ == Order::kRandom) std::shuffle(items.begin(), items.end(), random_);
+  }
+
+  void wake(Thread& thread) {
+    thread.waits = false;
+    ready_.push_back(&thread);
+  }
+  void wait(const char* what, std::source_location where) {
+    current_->waits = true;
+    current_->waits_for = what;
+    current_->where = where;
+    yield();
+  }
+  void yield() { current_->fiber->leave(); }
+  [[noreturn]] void leave_for_good() {
+    current_->fiber->leave();
+    std::abort();  // a failed block is never resumed
+  }
+
+  std::string describe_hang() const {
+    std::map<std::string, unsigned> waiting;
+    for (unsigned i = 0; i < threads_in_block_; ++i) {
+      const auto& thread = threads_[i];
+      if (thread.waits) ++waiting[thread.waits_for + (" at " + place(thread.where))];
+    }
+    std::string text = "block " + text_of(block_index) + " hangs: " + std::to_string(ended_) +
+                       " threads have ended";
+    for (const auto& [what, count] : waiting) {
+      text += ", " + std::to_string(count) + " wait for " + what;
+    }
+    return text;
+  }
+
+  std::mutex mutex_;
+  Order order_ = Order::kForward;
+  std::mt19937_64 random_;
+  unsigned launch_ = 0;
+  const std::function<void()>* body_ = nullptr;
+  std::size_t dynamic_bytes_ = 0, shared_used_ = 0;
+  std::byte* shared_ = nullptr;
+  std::map<const void*, void*> arrays_;
+  std::vector<Thread> threads_;
+  std::vector<Warp> warps_;
+  std::vector<Thread*> ready_, running_;
+  unsigned threads_in_block_ = 0, waiting_at_barrier_ = 0, ended_ = 0;
+  std::source_location barrier_where_;
+  Thread* current_ = nullptr;
+  std::string problem_;
+};
+
+Runtime& runtime() {
+  static Runtime instance;
+  return instance;
+}
+
+struct DeviceMemory {
+  std::mutex mutex;
+  std::map<const std::byte*, std::size_t> pieces;
+};
+DeviceMemory& device_memory() {
+  static DeviceMemory memory;
+  return memory;
+}
+
+}  // namespace
+
+void set_order(Order order, std::uint64_t seed) { runtime().set_order(order, seed); }
+void run_grid(Dimensions grid, Dimensions block, std::size_t dynamic_shared_bytes,
+              const std::function<void()>& thread) {
+  runtime().run_grid(grid, block, dynamic_shared_bytes, thread);
+}
+void fail(const std::string& problem) { runtime().fail(problem); }
+void block_barrier(std::source_location where) { runtime().block_barrier(where); }
+void warp_collective(std::uint32_t mask, const void* in, unsigned in_words, void* out,
+                     unsigned out_words, void (*combine)(WarpExchange&), std::source_location where,
+                     bool orders_memory) {
+  runtime().warp_collective(mask, in, in_words, out, out_words, combine, where, orders_memory);
+}
+void* shared_array(const void* site, std::size_t bytes) {
+  return runtime().shared_array(site, bytes);
+}
+void* dynamic_shared() { return runtime().dynamic_shared(); }
+bool is_shared(const void* address, std::size_t bytes) {
+  return runtime().is_shared(address, bytes);
+}
+void begin_copy(void* to, const void* from, std::size_t bytes, std::size_t valid_bytes) {
+  runtime().begin_copy({to, from, bytes, valid_bytes});
+}
+void commit_copies() { runtime().commit_copies(); }
+void wait_for_copies(std::size_t groups) { runtime().wait_for_copies(groups); }
+
+void add_device_memory(const void* begin, std::size_t bytes) {
+  const std::scoped_lock lock(device_memory().mutex);
+  device_memory().pieces[static_cast<const std::byte*>(begin)] = bytes;
+  ++device_memory_version;
+}
+void remove_device_memory(const void* begin) {
+  const std::scoped_lock lock(device_memory().mutex);
+  device_memory().pieces.erase(static_cast<const std::byte*>(begin));
+  ++device_memory_version;
+}
+bool is_device_memory(const void* address) {
+  const auto* byte = static_cast<const std::byte*>(address);
+  const std::scoped_lock lock(device_memory().mutex);
+  auto next = device_memory().pieces.upper_bound(byte);
+  if (next == device_memory().pieces.begin()) return false;
+  --next;
+  return byte < next->first + next->second;
+}
+
+}  // namespace gpt2::emulator

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Runs kernels of the CUDA twin on a CPU: every thread of a block is a fiber, blocks run one after
+// the other, and what a GPU would do wrong in silence is an error with file and line. Kernels see
+// emulated_cuda.h, which is written in terms of this.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+
+namespace gpt2::emulator {
+
+struct Dimensions {
+  unsigned x = 1, y = 1, z = 1;
+};
+
+/// What a GPU would not say: a barrier that only some threads reach, a race, a misuse of shared
+/// memory.
+class EmulationError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+inline constexpr unsigned kWarpLanes = 32;
+/// Static and dynamic shared memory of a block: what every GPU from sm_80 on has (sm_86: 99 KiB).
+inline constexpr std::size_t kMostSharedBytes = 99 * 1024;
+
+/// The order in which blocks, and the threads of a block that can go on, take their turns. A kernel
+/// whose results depend on it lacks a barrier.
+enum class Order { kForward, kReverse, kRandom };
+/// Default: GPT2_EMULATOR_ORDER (forward, reverse, or the seed of a random order), else forward.
+void set_order(Order order, std::uint64_t seed = 0);
+
+/// Runs `thread` once for each thread of the grid. Shared memory of each block begins filled with
+/// NaNs. Throws: EmulationError.
+void run_grid(Dimensions grid, Dimensions block, std::size_t dynamic_shared_bytes,
+              const std::function<void()>& thread);
+
+// What follows is called by kernels alone, inside of run_grid.
+
+extern Dimensions block_index, thread_index, grid_size, block_size;
+
+/// Ends the launch: run_grid throws `problem`, with block and thread.
+[[noreturn]] void fail(const std::string& problem);
+
+/// Waits for all threads of the block. All must come to the same line.
+void block_barrier(std::source_location where);
+
+inline constexpr unsigned kMostWords = 16;
+/// What the lanes of a warp bring to a collective, and what each takes from it, in 32-bit words.
+struct WarpExchange {
+  std::uint32_t in[kWarpLanes][kMostWords];
+  std::uint32_t out[kWarpLanes][kMostWords];
+};
+/// Waits for all lanes of the warp, which must come to the same line; the last to come runs
+/// `combine` for all. `in` and `out` may be null for no words.
+void warp_collective(std::uint32_t mask, const void* in, unsigned in_words, void* out,
+                     unsigned out_words, void (*combine)(WarpExchange&), std::source_location where,
+                     bool orders_memory);
+
+/// The block's array of `bytes` bytes that `site` (one address for each place in the source)
+/// declares; the same for all threads of the block.
+void* shared_array(const void* site, std::size_t bytes);
+void* dynamic_shared();
+bool is_shared(const void* address, std::size_t bytes);
+
+/// Copies from global to shared memory that are under way: the destination holds NaNs until the
+/// thread waits for the copy's group. The first `valid_bytes` come from `from`, the rest are zero.
+void begin_copy(void* to, const void* from, std::size_t bytes, std::size_t valid_bytes);
+void commit_copies();
+/// Waits for all but the latest `groups` groups.
+void wait_for_copies(std::size_t groups);
+
+/// Who makes an access, for the search for races.
+struct Actor {
+  unsigned launch = 0;  // from 1
+  unsigned block = 0, thread = 0;
+  unsigned block_epoch = 0, warp_epoch = 0;  // barriers passed
+  bool operator==(const Actor&) const = default;
+};
+/// Null outside of kernels.
+extern const Actor* current_actor;
+/// Replaced by the build that searches for races (race_hooks.cpp).
+extern void (*on_copy)(const void* to, const void* from, std::size_t bytes,
+                       std::size_t valid_bytes);
+
+/// Memory of the emulated device, for the search for races.
+void add_device_memory(const void* begin, std::size_t bytes);
+void remove_device_memory(const void* begin);
+bool is_device_memory(const void* address);
+/// Changes with every allocation and release.
+extern std::atomic<unsigned> device_memory_version;
+
+}  // namespace gpt2::emulator

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Kernels that are wrong on purpose: what a GPU does with them in silence, the emulator says.
+#include "tests/emulator/emulator.h"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "tests/emulator/emulated_cuda.h"
+
+namespace gpt2::emulator {
+namespace {
+
+using kernels::launch;
+
+/// Memory of the emulated device that holds NaNs.
+struct Floats {
+  explicit Floats(std::size_t float_count) : count(float_count) {
+    BOOST_REQUIRE_EQUAL(cudaMalloc(reinterpret_cast<void**>(&data), count * sizeof(float)),
+                        cudaSuccess);
+  }
+  Floats(const Floats&) = delete;
+  Floats& operator=(const Floats&) = delete;
+  ~Floats() { cudaFree(data); }
+  std::vector<float> values() const { return {data, data + count}; }
+  float* data = nullptr;
+  std::size_t count;
+};
+
+/// What the launch of a wrong kernel throws; empty if it does not.
+template <class... Parameters, class... Arguments>
+std::string problem_of(void (*kernel)(Parameters...), dim3 block, const Arguments&... arguments) {
+  try {
+    launch(kernel, 1, block, 0, nullptr, arguments...);
+  } catch (const EmulationError& error) {
+    return error.what();
+  }
+  return "";
+}
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+void number_threads(float* out) {
+  const auto block = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);
+  const auto threads = blockDim.x * blockDim.y * blockDim.z;
+  const auto thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
+  out[block * threads + thread] = static_cast<float>(block * 1000 + thread);
+}
+
+void reverse_in_shared(const float* in, float* out) {
+  SHARED_ARRAY(float, values, 96);
+  values[threadIdx.x] = in[threadIdx.x];
+  __syncthreads();
+  out[threadIdx.x] = values[95 - threadIdx.x];
+}
+void reverse_without_barrier(const float* in, float* out) {
+  SHARED_ARRAY(float, values, 96);
+  values[threadIdx.x] = in[threadIdx.x];
+  out[threadIdx.x] = values[95 - threadIdx.x];
+}
+
+void shuffle(float* out) {
+  const auto lane = static_cast<float>(threadIdx.x);
+  out[threadIdx.x] =
+      __shfl_xor_sync(0xffffffffU, lane, 5) + 100 * __shfl_sync(0xffffffffU, lane, 3);
+}
+
+void barrier_in_a_branch(float*) {
+  if (threadIdx.x < 32) __syncthreads();
+  if (threadIdx.x >= 32) __syncthreads();
+}
+void barrier_that_some_leave_out(float*) {
+  if (threadIdx.x != 7) __syncthreads();
+}
+void shuffle_of_half_a_warp(float* out) {
+  if (threadIdx.x < 16) out[threadIdx.x] = __shfl_xor_sync(0xffffffffU, 1.F, 1);
+}
+void shuffle_with_a_mask(float* out) { out[threadIdx.x] = __shfl_xor_sync(0xffffU, 1.F, 1); }
+void copy_that_is_not_awaited(const float* in) {
+  SHARED_ARRAY(float, values, 128);
+  begin_copy(values + 4 * threadIdx.x, in + 4 * threadIdx.x, 16, 16);
+}
+void copy_from_an_odd_address(const float* in) {
+  SHARED_ARRAY(float, values, 128);
+  begin_copy(values, in + 1, 16, 16);
+}
+void copy_that_is_used_too_early(const float* in, float* out) {
+  SHARED_ARRAY(float, values, 128);
+  begin_copy(values + 4 * threadIdx.x, in + 4 * threadIdx.x, 16, 8);
+  commit_copies();
+  out[threadIdx.x] = values[4 * threadIdx.x];
+  wait_for_copies(0);
+  for (unsigned i = 0; i < 4; ++i) out[32 + 4 * threadIdx.x + i] = values[4 * threadIdx.x + i];
+}
+void too_much_shared_memory(float*) {
+  SHARED_ARRAY(float, values, 30 * 1024);
+  values[threadIdx.x] = 0;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(emulator)
+
+BOOST_AUTO_TEST_CASE(every_thread_of_every_block_runs_once) {
+  const Floats out(2 * 3 * 2 * 4 * 2 * 5);
+  launch(number_threads, dim3(2, 3, 2), dim3(4, 2, 5), 0, nullptr, out.data);
+  const auto values = out.values();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    BOOST_REQUIRE_EQUAL(values[i], static_cast<float>(i / 40 * 1000 + i % 40));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_block_shares_memory_over_a_barrier_in_every_order) {
+  const Floats in(96), out(96);
+  for (std::size_t i = 0; i < 96; ++i) in.data[i] = static_cast<float>(i);
+  for (const auto order : {Order::kForward, Order::kReverse, Order::kRandom}) {
+    set_order(order, 3);
+    launch(reverse_in_shared, 1, 96, 0, nullptr, in.data, out.data);
+    for (std::size_t i = 0; i < 96; ++i) BOOST_TEST(out.data[i] == static_cast<float>(95 - i));
+  }
+  set_order(Order::kForward);
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_barrier_gives_nan) {
+  const Floats in(96), out(96);
+  for (std::size_t i = 0; i < 96; ++i) in.data[i] = static_cast<float>(i);
+  launch(reverse_without_barrier, 1, 96, 0, nullptr, in.data, out.data);
+  BOOST_TEST(std::isnan(out.data[0]));  // the last thread had written nothing yet
+}
+
+BOOST_AUTO_TEST_CASE(lanes_see_each_others_values) {
+  const Floats out(32);
+  launch(shuffle, 1, 32, 0, nullptr, out.data);
+  for (int i = 0; i < 32; ++i) BOOST_TEST(out.data[i] == static_cast<float>((i ^ 5) + 300));
+}
+
+BOOST_AUTO_TEST_CASE(barriers_and_collectives_that_not_all_reach_are_named) {
+  const Floats out(64);
+  const auto branch = problem_of(barrier_in_a_branch, 64, out.data);
+  BOOST_TEST(holds(branch, "__syncthreads at emulator_test.cpp:"), branch);
+  BOOST_TEST(holds(branch, "wait at that of emulator_test.cpp:"), branch);
+  const auto left_out = problem_of(barrier_that_some_leave_out, 64, out.data);
+  BOOST_TEST(holds(left_out, "hangs: 1 threads have ended, 63 wait for __syncthreads"), left_out);
+  const auto half = problem_of(shuffle_of_half_a_warp, 32, out.data);
+  BOOST_TEST(holds(half, "16 threads have ended, 16 wait for a collective of its warp"), half);
+  BOOST_TEST(holds(problem_of(shuffle_with_a_mask, 32, out.data), "whole warps only"));
+  BOOST_TEST(holds(problem_of(shuffle, 20, out.data), "lanes that the block does not have"));
+}
+
+BOOST_AUTO_TEST_CASE(asynchronous_copies_arrive_when_they_are_awaited) {
+  const Floats in(128), out(32 + 128);
+  for (std::size_t i = 0; i < 128; ++i) in.data[i] = static_cast<float>(i);
+  launch(copy_that_is_used_too_early, 1, 32, 0, nullptr, in.data, out.data);
+  for (int i = 0; i < 32; ++i) {
+    BOOST_TEST(std::isnan(out.data[i]));
+    BOOST_TEST(out.data[32 + 4 * i + 1] == static_cast<float>(4 * i + 1));
+    BOOST_TEST(out.data[32 + 4 * i + 2] == 0.F);  // 8 bytes of 16 were asked for
+  }
+  BOOST_TEST(holds(problem_of(copy_that_is_not_awaited, 32, in.data), "not waited for"));
+  BOOST_TEST(holds(problem_of(copy_from_an_odd_address, 32, in.data), "no multiple of its size"));
+}
+
+BOOST_AUTO_TEST_CASE(launches_that_no_gpu_takes_are_refused) {
+  const Floats out(64);
+  BOOST_TEST(holds(problem_of(too_much_shared_memory, 32, out.data), "shared memory of the block"));
+  BOOST_TEST(holds(problem_of(shuffle, dim3(32, 64), out.data), "must have 1 to 1024"));
+  BOOST_CHECK_THROW(launch(shuffle, dim3(1, 70000), 32, 0, nullptr, out.data), EmulationError);
+  BOOST_CHECK_THROW(launch(shuffle, 1, 32, 100 * 1024, nullptr, out.data), EmulationError);
+}
+
+BOOST_AUTO_TEST_CASE(copies_of_the_runtime_know_host_from_device) {
+  const Floats device(4);
+  float host[4] = {1, 2, 3, 4};
+  BOOST_TEST(cudaMemcpyAsync(device.data, host, 16, cudaMemcpyHostToDevice, nullptr) ==
+             cudaSuccess);
+  BOOST_TEST(cudaMemcpyAsync(host, device.data, 16, cudaMemcpyHostToDevice, nullptr) !=
+             cudaSuccess);
+  BOOST_TEST(cudaMemcpyAsync(host, host, 16, cudaMemcpyDeviceToHost, nullptr) != cudaSuccess);
+  BOOST_TEST(cudaMemsetAsync(host, 0, 16, nullptr) != cudaSuccess);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace gpt2::emulator

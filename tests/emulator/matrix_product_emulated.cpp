@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// The products of the emulated GPU: plain loops with the rules of cuBLASLt's epilogues, so that ops
+// go both ways, through an epilogue and without.
+#include <cuda_bf16.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+#include "libcore/kernels/matrix_product_cuda.h"
+
+namespace gpt2::kernels {
+namespace {
+
+using device::DataType;
+
+/// Row `row` as the product reads the matrix, in floats.
+float element(const GpuMatrix& m, std::int64_t row, std::int64_t column) {
+  const auto at = m.transposed ? column * m.stride + row : row * m.stride + column;
+  return m.type == DataType::kF32 ? static_cast<const float*>(m.data)[at]
+                                  : __bfloat162float(static_cast<const __nv_bfloat16*>(m.data)[at]);
+}
+void set_element(const GpuMatrix& m, std::int64_t row, std::int64_t column, float value) {
+  const auto at = row * m.stride + column;
+  if (m.type == DataType::kF32) {
+    static_cast<float*>(m.data)[at] = value;
+  } else {
+    static_cast<__nv_bfloat16*>(m.data)[at] = __float2bfloat16_rn(value);
+  }
+}
+
+double tanh_argument(double x) { return 0.7978845608028654 * (x + 0.044715 * x * x * x); }
+float gelu_of(float x) { return static_cast<float>(0.5 * x * (1 + std::tanh(tanh_argument(x)))); }
+float slope_of(float x) {
+  const double tanh = std::tanh(tanh_argument(x));
+  return static_cast<float>(0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * 0.7978845608028654 *
+                                                   (1 + 3 * 0.044715 * x * x));
+}
+
+}  // namespace
+
+struct MatrixProducts::State {};
+MatrixProducts::MatrixProducts(device::CudaDevice&) : state_(std::make_unique<State>()) {}
+MatrixProducts::~MatrixProducts() = default;
+
+bool MatrixProducts::multiply(const MatrixProduct& p) {
+  const bool keeps = p.epilogue == Epilogue::kBiasGelu || p.epilogue == Epilogue::kGeluSlope;
+  if (keeps && (p.pre_activation.stride * device::bytes_of(p.pre_activation.type) % 16 != 0 ||
+                reinterpret_cast<std::uintptr_t>(p.pre_activation.data) % 16 != 0)) {
+    return false;
+  }
+  std::vector<float> b(static_cast<std::size_t>(p.inner * p.columns));
+  for (std::int64_t k = 0; k < p.inner; ++k) {
+    for (std::int64_t column = 0; column < p.columns; ++column) {
+      b[k * p.columns + column] = element(p.b, k, column);
+    }
+  }
+  const GpuMatrix bias{.data = const_cast<void*>(p.bias), .type = p.c.type};
+  std::vector<double> sums(static_cast<std::size_t>(p.columns));
+  for (std::int64_t row = 0; row < p.rows; ++row) {
+    std::fill(sums.begin(), sums.end(), 0);
+    for (std::int64_t k = 0; k < p.inner; ++k) {
+      const double a = element(p.a, row, k);
+      const float* b_row = b.data() + k * p.columns;
+      for (std::int64_t column = 0; column < p.columns; ++column) sums[column] += a * b_row[column];
+    }
+    for (std::int64_t column = 0; column < p.columns; ++column) {
+      auto value = static_cast<float>(sums[column]);
+      switch (p.epilogue) {
+        case Epilogue::kNone:
+          break;
+        case Epilogue::kBias:
+          value += element(bias, 0, column);
+          break;
+        case Epilogue::kBiasGelu:
+          value += element(bias, 0, column);
+          set_element(p.pre_activation, row, column, value);
+          value = gelu_of(value);
+          break;
+        case Epilogue::kGeluSlope:
+          value *= slope_of(element(p.pre_activation, row, column));
+          break;
+      }
+      set_element(p.c, row, column, value + (p.add ? element(p.c, row, column) : 0));
+    }
+  }
+  return true;
+}
+
+}  // namespace gpt2::kernels
