@@ -9,14 +9,18 @@ GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ON || echo OFF)
 CONFIGURE = cmake -S . -B $(BUILD) -G Ninja -DGPT2_WITH_CUDA=$(GPU) $(CMAKE_ARGS)
 BUILD_ALL = cmake --build $(BUILD) -j $(JOBS)
 # gpt2-fetch is built where libcurl and libzip are, and by what needs it, which installs them.
-FETCH := $(if $(filter gpt2,$(VOCAB)),ON)
+FETCHING := hellaswag wikitext103 gpt2-124m
+FETCH := $(if $(filter gpt2,$(VOCAB))$(filter $(FETCHING),$(MAKECMDGOALS)),ON)
 export PATH := $(abspath $(BUILD))/bin:$(PATH)
 
-.PHONY: help build demo train test oracle fuzz clean
+.PHONY: help build demo train test oracle fuzz clean $(FETCHING)
 help:
 	@echo 'make demo              train, evaluate, sample and export a small GPT-2 on this CPU, in minutes'
 	@echo 'make test              build and run every test that this machine can run'
 	@echo 'make train TEXT=FILE   the same chain on your own text: VOCAB=own|gpt2, OUT=runs/NAME'
+	@echo 'make hellaswag         accuracy of MODEL=gpt2|gpt2-medium|gpt2-large|gpt2-xl|FOLDER on the first LIMIT=100 questions, or all'
+	@echo 'make wikitext103       train GPT-2 on WikiText-103, from the download to the test set; it goes on where it stopped'
+	@echo 'make gpt2-124m         reproduce GPT-2 124M on FineWeb-Edu 10B; BUDGET=small: with 32,768 tokens a step'
 	@echo 'make oracle            compare with PyTorch, transformers, tiktoken, tokenizers'
 	@echo 'make fuzz              give every reader of a format RUNS=20000 broken inputs; FORMAT=name for one of them'
 	@echo 'make build             the tools alone, in $(BUILD)/bin; FETCH=ON: with gpt2-fetch, which needs libcurl and libzip'
@@ -34,6 +38,11 @@ demo:
 train:
 	@$(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory -f pipelines/train.mk
+
+# They fetch what they need; SCALE=tiny FROM=URL goes through the same chain with small files.
+$(FETCHING):
+	@$(MAKE) --no-print-directory build FETCH=ON
+	@$(MAKE) --no-print-directory -f pipelines/$@.mk
 
 test:
 	@scripts/setup_debian.sh test

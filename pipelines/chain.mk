@@ -9,16 +9,11 @@
 #              with encoder.json and vocab.bpe
 #   CONFIG     gpt2-train's configuration (YAML)
 #   PROMPT     what the samples continue
+#   TRAIN_OPTIONS, TRAIN_NEEDS   more options of gpt2-train, and files that it needs for them; may be empty
 
+include pipelines/recipes.mk
 VOCAB ?= own
 VOCAB_SIZE ?= 4096
-DATA ?= data
-SHELL := /bin/bash
-.SHELLFLAGS := -euo pipefail -c
-.DELETE_ON_ERROR:
-.ONESHELL:
-
-say = printf '\n== %s\n'
 
 ifeq ($(VOCAB),own)
 vocabulary := $(OUT)/vocab
@@ -31,7 +26,7 @@ vocabulary := $(DATA)/gpt2-vocab
 vocabulary_ready := $(vocabulary)/encoder.json $(vocabulary)/vocab.bpe
 $(vocabulary_ready) &:
 	@$(say) "Fetch GPT-2's vocabulary: gpt2-fetch"
-	gpt2-fetch gpt2-vocab --out-dir $(DATA)
+	$(call fetch,gpt2-vocab,encoder.json vocab.bpe)
 else
 vocabulary := $(VOCAB)
 vocabulary_ready :=
@@ -43,10 +38,10 @@ $(OUT)/shards/complete: $(DOCUMENTS) $(vocabulary_ready)
 	touch $@
 
 # --resume auto: a run that was interrupted goes on from its newest checkpoint.
-$(OUT)/run/checkpoints/final/checkpoint.json: $(OUT)/shards/complete $(CONFIG)
+$(OUT)/run/checkpoints/final/checkpoint.json: $(OUT)/shards/complete $(CONFIG) $(TRAIN_NEEDS)
 	@$(say) 'Train: gpt2-train'
 	gpt2-train --config $(CONFIG) --train '$(OUT)/shards/text_train_*.bin' --val '$(OUT)/shards/text_val_*.bin' \
-	  --vocab $(vocabulary) --out $(OUT)/run --resume auto
+	  --vocab $(vocabulary) --out $(OUT)/run --resume auto $(TRAIN_OPTIONS)
 	touch -c $@
 
 $(OUT)/evaluation.json: $(OUT)/run/checkpoints/final/checkpoint.json
