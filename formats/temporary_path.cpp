@@ -60,8 +60,13 @@ MadePaths::~MadePaths() {
 void MadePaths::make_folder(const fs::path& path) {
   std::vector<fs::path> missing;
   std::error_code error;
-  for (auto above = path; !above.empty() && !fs::exists(above, error); above = above.parent_path())
+  auto above = path;
+  for (; !above.empty() && !fs::exists(above, error); above = above.parent_path()) {
     missing.push_back(above);
+  }
+  if (!above.empty() && !fs::is_directory(above, error)) {
+    throw ExistsError(fmt::format("{}: exists and is not a folder", above.string()));
+  }
   const auto lock = lock_temporary_paths();
   for (auto folder = missing.rbegin(); folder != missing.rend(); ++folder) {
     const bool is_new = fs::create_directory(*folder, error);
@@ -69,9 +74,6 @@ void MadePaths::make_folder(const fs::path& path) {
       throw IoError(fmt::format("{}: making the folder: {}", path.string(), error.message()));
     }
     if (is_new) add(*folder);
-  }
-  if (!fs::is_directory(path, error)) {
-    throw ExistsError(fmt::format("{}: exists and is not a folder", path.string()));
   }
 }
 

@@ -11,13 +11,16 @@
 #include <vector>
 
 #include "formats/errors.h"
+#include "formats/stored_tokens.h"
 
 namespace gpt2::eval {
 
 namespace {
 
 constexpr std::int32_t kNotScored = -1;
-constexpr std::uint64_t kTokensRead = std::uint64_t{1} << 20;  // at once, where all are passed over
+constexpr std::string_view kBlanks = " \t\n\v\f\r";
+
+using TokensDone = std::function<void(std::uint64_t)>;
 
 /// Gathers windows of one length, runs B of them at once, and sums their losses in window order.
 class LossSum {
@@ -26,10 +29,8 @@ class LossSum {
     std::span<std::int32_t> inputs, targets;  // T of each, to be filled before the next call
   };
 
-  LossSum(model::Gpt2& model, std::int64_t B, std::uint64_t token_count, const Progress& progress)
-      : model_(model), B_(B), progress_(progress) {
-    result_.token_count = token_count;
-  }
+  LossSum(model::Gpt2& model, std::int64_t B, const TokensDone& progress)
+      : model_(model), B_(B), progress_(progress) {}
 
   Window add_window(std::int64_t T) {
     if (T != T_ || std::ssize(inputs_) == B_ * T_) run();
@@ -39,8 +40,9 @@ class LossSum {
   /// The mean of all windows added.
   LossResult finish() {
     run();
-    result_.loss = sum_ / static_cast<double>(result_.token_count);
-    return result_;
+    LossResult result{.token_count = tokens_done_};
+    if (tokens_done_ > 0) result.loss = sum_ / static_cast<double>(tokens_done_);
+    return result;
   }
 
  private:
@@ -55,15 +57,14 @@ class LossSum {
     for (const float loss : losses_) sum_ += loss;
     tokens_done_ += static_cast<std::uint64_t>(
         std::ranges::count_if(targets_, [](auto target) { return target != kNotScored; }));
-    if (progress_) progress_(tokens_done_, result_.token_count);
+    if (progress_) progress_(tokens_done_);
     inputs_.clear();
     targets_.clear();
   }
 
   model::Gpt2& model_;
   std::int64_t B_, T_ = 0;
-  const Progress& progress_;
-  LossResult result_;
+  const TokensDone& progress_;
   double sum_ = 0;
   std::uint64_t tokens_done_ = 0;
   std::vector<std::int32_t> inputs_, targets_;
@@ -83,6 +84,11 @@ std::optional<double> LossResult::bits_per_byte() const {
   if (!byte_count || *byte_count == 0) return {};
   const double bits = loss * static_cast<double>(token_count) / std::numbers::ln2;
   return bits / static_cast<double>(*byte_count);
+}
+
+std::optional<double> LossResult::word_perplexity() const {
+  if (!word_count || *word_count == 0) return {};
+  return std::exp(loss * static_cast<double>(token_count) / static_cast<double>(*word_count));
 }
 
 std::uint64_t validation_windows(const data::ShardSet& set, std::int64_t T,
@@ -107,7 +113,10 @@ LossResult validation_loss(model::Gpt2& model, const data::ShardSet& set, std::i
   check_positive(T, "the context");
   const std::uint64_t windows = validation_windows(set, T, max_tokens);
   const auto vocab_size = static_cast<std::uint32_t>(model.config().vocab_size);
-  LossSum sum(model, B, windows * static_cast<std::uint64_t>(T), progress);
+  const TokensDone tell = [&, total = windows * static_cast<std::uint64_t>(T)](auto done) {
+    if (progress) progress(done, total);
+  };
+  LossSum sum(model, B, tell);
   for (std::uint64_t index = 0; index < windows; ++index) {
     const auto [inputs, targets] = sum.add_window(T);
     set.read_window(set.window_in_file_order(index, T), vocab_size, inputs, targets);
@@ -115,64 +124,88 @@ LossResult validation_loss(model::Gpt2& model, const data::ShardSet& set, std::i
   return sum.finish();
 }
 
-TokenSequence sequence_of(std::span<const std::uint16_t> tokens) {
-  return {tokens.size(), [tokens](std::uint64_t first, std::span<std::uint16_t> piece) {
-            const auto from = tokens.subspan(first, piece.size());
-            std::copy(from.begin(), from.end(), piece.begin());
-          }};
-}
-
-TokenSequence sequence_of(const data::ShardSet& set, std::uint32_t vocab_size) {
-  const auto read_shards = [&set, vocab_size](std::uint64_t first, std::span<std::uint16_t> piece) {
-    for (const auto& shard : set.shards()) {
-      const std::uint64_t count = shard.header().token_count;
-      if (first >= count) {
-        first -= count;
-        continue;
-      }
-      if (piece.empty()) return;
-      const auto part = piece.first(std::min<std::uint64_t>(piece.size(), count - first));
-      shard.read(first, part);
-      const auto bad = std::ranges::find_if(part, [&](auto token) { return token >= vocab_size; });
-      if (bad != part.end()) {
-        const auto index = first + static_cast<std::uint64_t>(bad - part.begin());
-        throw formats::FormatError(shard.path().string(),
-                                   formats::kTokenShardHeaderBytes + 2 * index, "token",
-                                   fmt::format("is {}, the model has {} tokens", *bad, vocab_size));
-      }
-      piece = piece.subspan(part.size());
-      first = 0;
-    }
-  };
-  const std::uint64_t count = set.token_count();
-  if (count == 0 || set.end_of_text() == formats::kNoToken) return {count, read_shards};
-  const auto end_of_text = static_cast<std::uint16_t>(set.end_of_text());
+ShardTokens::ShardTokens(const data::ShardSet& set, std::uint32_t vocab_size)
+    : set_(set), vocab_size_(vocab_size) {
+  if (set.end_of_text() == formats::kNoToken || set.token_count() == 0) return;
   std::uint16_t begin = 0;
-  read_shards(0, {&begin, 1});
-  if (begin == end_of_text) return {count, read_shards};
-  return {count + 1, [=](std::uint64_t first, std::span<std::uint16_t> piece) {
-            if (first > 0) return read_shards(first - 1, piece);
-            piece.front() = end_of_text;
-            read_shards(0, piece.subspan(1));
-          }};
+  ShardTokens(*this).read({&begin, 1});
+  if (begin != set.end_of_text()) before_ = static_cast<std::uint16_t>(set.end_of_text());
 }
 
-std::vector<std::uint16_t> encode_text(text::DocumentSource& source,
-                                       const text::Tokenizer& tokenizer) {
-  text::Encoder encoder(tokenizer);
-  text::TextPiece piece;
-  std::vector<std::uint16_t> ids;
-  while (source.next(piece)) {
-    if (piece.begins_document && tokenizer.end_of_text() != formats::kNoToken) {
-      ids.push_back(static_cast<std::uint16_t>(tokenizer.end_of_text()));
-    }
-    encoder.encode(piece.text, ids);
+std::size_t ShardTokens::read(std::span<std::uint16_t> tokens) {
+  std::size_t filled = 0;
+  if (before_ && !tokens.empty()) {
+    tokens[filled++] = *before_;
+    before_.reset();
   }
-  return ids;
+  while (filled < tokens.size() && shard_ < set_.shards().size()) {
+    const auto& shard = set_.shards()[shard_];
+    const std::uint64_t left = shard.header().token_count - place_;
+    const auto part = tokens.subspan(filled, std::min<std::uint64_t>(tokens.size() - filled, left));
+    shard.read(place_, part);
+    if (const auto unknown = formats::find_unknown_token(part, vocab_size_)) {
+      throw formats::FormatError(
+          shard.path().string(), formats::kTokenShardHeaderBytes + 2 * (place_ + *unknown), "token",
+          fmt::format("is {}, the model has {} tokens", part[*unknown], vocab_size_));
+    }
+    filled += part.size();
+    place_ += part.size();
+    if (part.size() == left) {
+      ++shard_;
+      place_ = 0;
+    }
+  }
+  return filled;
 }
 
-LossResult sequence_loss(model::Gpt2& model, const TokenSequence& sequence, SlidingWindows windows,
-                         const Progress& progress) {
+TextTokens::TextTokens(text::DocumentSource& source, const text::Tokenizer& tokenizer)
+    : source_(source), end_of_text_(tokenizer.end_of_text()), encoder_(tokenizer) {}
+
+std::size_t TextTokens::read(std::span<std::uint16_t> tokens) {
+  std::size_t filled = 0;
+  while (filled < tokens.size()) {
+    if (place_ == ids_.size()) {
+      if (!source_.next(piece_)) break;
+      ids_.clear();
+      place_ = 0;
+      if (piece_.begins_document && end_of_text_ != formats::kNoToken) {
+        ids_.push_back(static_cast<std::uint16_t>(end_of_text_));
+      }
+      encoder_.encode(piece_.text, ids_);
+    }
+    const auto part =
+        std::span(ids_).subspan(place_, std::min(tokens.size() - filled, ids_.size() - place_));
+    std::ranges::copy(part, tokens.subspan(filled).begin());
+    filled += part.size();
+    place_ += part.size();
+  }
+  return filled;
+}
+
+TextCounter::TextCounter(const text::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+void TextCounter::count(std::span<const std::uint16_t> tokens) {
+  for (const auto token : tokens) {
+    if (token >= tokenizer_.vocab_size()) {
+      throw formats::InputError(fmt::format("token {} is not in the vocabulary of {} tokens", token,
+                                            tokenizer_.vocab_size()));
+    }
+    if (token == tokenizer_.end_of_text()) {
+      in_word_ = false;
+      continue;
+    }
+    const std::string_view bytes = tokenizer_.token_bytes(token);
+    byte_count_ += bytes.size();
+    for (const char byte : bytes) {
+      const bool is_of_word = kBlanks.find(byte) == std::string_view::npos;
+      if (is_of_word && !in_word_) ++word_count_;
+      in_word_ = is_of_word;
+    }
+  }
+}
+
+LossResult sequence_loss(model::Gpt2& model, TokenSource& source, SlidingWindows windows,
+                         const text::Tokenizer* tokenizer, const TokensDone& progress) {
   const std::int64_t longest = model.config().context;
   const std::int64_t context = windows.context != 0 ? windows.context : longest;
   const std::int64_t stride = windows.stride != 0 ? windows.stride : context;
@@ -183,47 +216,32 @@ LossResult sequence_loss(model::Gpt2& model, const TokenSequence& sequence, Slid
         stride, context, longest));
   }
   check_positive(windows.B, "the batch size");
-  if (sequence.token_count < 2) {
-    throw formats::InputError("there is no token to score: the first one is only context");
-  }
-  const std::uint64_t target_count = sequence.token_count - 1;
-  LossSum sum(model, windows.B, target_count, progress);
-  std::vector<std::uint16_t> tokens;
-  std::uint64_t scored = 0;
-  for (std::uint64_t begin = 0; scored < target_count;
-       begin += static_cast<std::uint64_t>(stride)) {
-    const auto length = std::min(static_cast<std::uint64_t>(context), target_count - begin);
-    tokens.resize(length + 1);
-    sequence.read(begin, tokens);
-    const auto [inputs, targets] = sum.add_window(static_cast<std::int64_t>(length));
+  std::optional<TextCounter> counter;
+  if (tokenizer != nullptr) counter.emplace(*tokenizer);
+  LossSum sum(model, windows.B, progress);
+  const auto wanted = static_cast<std::size_t>(context) + 1;
+  std::vector<std::uint16_t> tokens;  // of one window; it begins with those of the one before
+  for (bool at_end = false; !at_end;) {
+    const std::size_t known = tokens.size();
+    tokens.resize(wanted);
+    const std::size_t got = source.read(std::span(tokens).subspan(known));
+    tokens.resize(known + got);
+    at_end = tokens.size() < wanted;
+    const std::size_t first_scored = std::max<std::size_t>(known, 1);
+    if (tokens.size() <= first_scored) break;
+    if (counter) counter->count(std::span(tokens).subspan(first_scored));
+    const auto [inputs, targets] = sum.add_window(std::ssize(tokens) - 1);
     std::copy(tokens.begin(), tokens.end() - 1, inputs.begin());
     std::copy(tokens.begin() + 1, tokens.end(), targets.begin());
-    std::fill_n(targets.begin(), scored - begin, kNotScored);
-    scored = begin + length;
+    std::fill_n(targets.begin(), first_scored - 1, kNotScored);
+    if (!at_end) tokens.erase(tokens.begin(), tokens.begin() + stride);
   }
-  return sum.finish();
-}
-
-std::uint64_t scored_bytes(const TokenSequence& sequence, const text::Tokenizer& tokenizer) {
-  std::vector<std::uint64_t> bytes_of_token(tokenizer.vocab_size());
-  for (std::uint32_t id = 0; id < tokenizer.vocab_size(); ++id) {
-    if (id == tokenizer.end_of_text()) continue;
-    bytes_of_token[id] = tokenizer.token_bytes(static_cast<std::uint16_t>(id)).size();
+  auto result = sum.finish();
+  if (counter) {
+    result.byte_count = counter->byte_count();
+    result.word_count = counter->word_count();
   }
-  std::uint64_t bytes = 0;
-  std::vector<std::uint16_t> tokens;
-  for (std::uint64_t first = 1; first < sequence.token_count; first += tokens.size()) {
-    tokens.resize(std::min(kTokensRead, sequence.token_count - first));
-    sequence.read(first, tokens);
-    for (const auto token : tokens) {
-      if (token >= bytes_of_token.size()) {
-        throw formats::InputError(fmt::format("token {} is not in the vocabulary of {} tokens",
-                                              token, bytes_of_token.size()));
-      }
-      bytes += bytes_of_token[token];
-    }
-  }
-  return bytes;
+  return result;
 }
 
 }  // namespace gpt2::eval

@@ -20,9 +20,11 @@ namespace gpt2::eval {
 struct LossResult {
   double loss = 0;  // mean over token_count, nats
   double perplexity() const;
-  std::uint64_t token_count = 0;            // tokens that were predicted
-  std::optional<std::uint64_t> byte_count;  // bytes of text they stand for, if known
+  std::uint64_t token_count = 0;                        // tokens that were predicted
+  std::optional<std::uint64_t> byte_count, word_count;  // of the text they stand for, if known
   std::optional<double> bits_per_byte() const;
+  /// exp of the loss of all tokens shared out to the words instead.
+  std::optional<double> word_perplexity() const;
 };
 
 /// Called with tokens done and in all.
@@ -38,24 +40,63 @@ std::uint64_t validation_windows(const data::ShardSet& set, std::int64_t T,
 LossResult validation_loss(model::Gpt2& model, const data::ShardSet& set, std::int64_t B,
                            std::int64_t T, std::uint64_t max_tokens, const Progress& progress = {});
 
-/// One sequence of tokens, read in pieces so that it never has to be in memory whole.
-struct TokenSequence {
-  std::uint64_t token_count = 0;
-  /// Fills `tokens` from token `first` on.
-  std::function<void(std::uint64_t first, std::span<std::uint16_t> tokens)> read;
+/// The tokens of one sequence from its first on; it never has to be in memory whole.
+class TokenSource {
+ public:
+  virtual ~TokenSource() = default;
+  /// Fills `tokens` from their front and gives the count; fewer than their size come only at the
+  /// end.
+  virtual std::size_t read(std::span<std::uint16_t> tokens) = 0;
 };
-/// `tokens` must outlive the sequence.
-TokenSequence sequence_of(std::span<const std::uint16_t> tokens);
-/// All shards of the set joined in file order; with end-of-text before them if the set knows it and
-/// does not begin with it, so that every token of the set but a leading end-of-text has a context.
-/// `set` must outlive the sequence. Reading throws: IoError; FormatError for a token not below
-/// `vocab_size`, naming shard and offset.
-TokenSequence sequence_of(const data::ShardSet& set, std::uint32_t vocab_size);
 
-/// The ids of all documents, each after an end-of-text if the vocabulary has one: what
-/// gpt2-tokenize makes of them. Throws: InputError, IoError.
-std::vector<std::uint16_t> encode_text(text::DocumentSource& source,
-                                       const text::Tokenizer& tokenizer);
+/// All shards of a set joined in file order; with end-of-text before them if the set knows it and
+/// does not begin with it, so that every token of the set but a leading end-of-text has a context.
+/// `set` must outlive it. Reading throws: IoError; FormatError for a token not below `vocab_size`,
+/// naming shard and offset.
+class ShardTokens : public TokenSource {
+ public:
+  ShardTokens(const data::ShardSet& set, std::uint32_t vocab_size);
+  std::size_t read(std::span<std::uint16_t> tokens) override;
+
+ private:
+  const data::ShardSet& set_;
+  std::uint32_t vocab_size_;
+  std::optional<std::uint16_t> before_;  // comes before the shards
+  std::size_t shard_ = 0;                // the next token is number place_ of this shard
+  std::uint64_t place_ = 0;
+};
+
+/// The ids of all documents of a text, each after an end-of-text if the vocabulary has one: what
+/// gpt2-tokenize makes of them. Both must outlive it. Reading throws: InputError, IoError.
+class TextTokens : public TokenSource {
+ public:
+  TextTokens(text::DocumentSource& source, const text::Tokenizer& tokenizer);
+  std::size_t read(std::span<std::uint16_t> tokens) override;
+
+ private:
+  text::DocumentSource& source_;
+  std::uint32_t end_of_text_;
+  text::Encoder encoder_;
+  text::TextPiece piece_;
+  std::vector<std::uint16_t> ids_;  // of one piece; those from place_ on are not read yet
+  std::size_t place_ = 0;
+};
+
+/// Counts the bytes and words that tokens stand for; an end-of-text has none and ends a word. Words
+/// are what ASCII blanks, tabs and line ends divide, as `wc -w` counts them.
+class TextCounter {
+ public:
+  explicit TextCounter(const text::Tokenizer& tokenizer);
+  /// Throws: InputError for an id that the tokenizer does not have.
+  void count(std::span<const std::uint16_t> tokens);
+  std::uint64_t byte_count() const { return byte_count_; }
+  std::uint64_t word_count() const { return word_count_; }
+
+ private:
+  const text::Tokenizer& tokenizer_;
+  std::uint64_t byte_count_ = 0, word_count_ = 0;
+  bool in_word_ = false;
+};
 
 /// How a sequence is cut: windows of `context` inputs, each beginning `stride` tokens after the one
 /// before; the last may be short. Every token but the first of the sequence is scored once: by the
@@ -65,14 +106,12 @@ struct SlidingWindows {
   std::int64_t stride = 0;   // 0: context, so that windows do not overlap
   std::int64_t B = 4;        // windows run at once; changes the result by rounding alone
 };
-/// Mean loss of every token but the first, summed in order in double. byte_count is left out.
-/// Throws: UsageError unless 0 < stride <= context <= the model's and B > 0; InputError for fewer
-/// than two tokens.
-LossResult sequence_loss(model::Gpt2& model, const TokenSequence& sequence, SlidingWindows windows,
-                         const Progress& progress = {});
-
-/// Bytes of text that the tokens after the first stand for; an end-of-text counts none.
-/// Throws: InputError for an id that the tokenizer does not have.
-std::uint64_t scored_bytes(const TokenSequence& sequence, const text::Tokenizer& tokenizer);
+/// Mean loss of every token but the first, summed in order in double; of fewer than two tokens
+/// there is none, and token_count is 0. With a `tokenizer` the bytes and words of those tokens are
+/// counted too. `progress` hears of the tokens done. Throws: UsageError unless 0 < stride <=
+/// context <= the model's and B > 0; InputError for a token that the tokenizer does not have.
+LossResult sequence_loss(model::Gpt2& model, TokenSource& source, SlidingWindows windows,
+                         const text::Tokenizer* tokenizer = nullptr,
+                         const std::function<void(std::uint64_t)>& progress = {});
 
 }  // namespace gpt2::eval

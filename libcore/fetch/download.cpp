@@ -365,6 +365,10 @@ class Transfer {
 /// The hash that the file at `path` has to have; throws if that is something else to be kept.
 std::optional<ContentHash> hash_if_right(const FileRequest& request) {
   if (!fs::exists(request.path)) return {};
+  if (!fs::is_regular_file(request.path)) {
+    throw formats::ExistsError(
+        fmt::format("{}: exists and is not a regular file", request.path.string()));
+  }
   const auto known = request.hash.is_known() ? request.hash : load_recorded_hash(request.path);
   if (known.is_known()) {
     const auto actual = content_hash_of(request.path, known.kind);

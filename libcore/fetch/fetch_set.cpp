@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "formats/errors.h"
+#include "formats/temporary_path.h"
 #include "libcore/fetch/hub.h"
 #include "libcore/fetch/unzip_members.h"
 
@@ -217,7 +218,8 @@ void fetch_sets(const std::vector<const DataSet*>& sets, const fs::path& out_dir
       throw UsageError(fmt::format("--include leaves none of the files of {}", set->name));
     }
   }
-  for (const auto* set : sets) fs::create_directories(out_dir / set->name);
+  formats::MadePaths made;
+  for (const auto* set : sets) made.make_folder(out_dir / set->name);
   Downloads(settings, observer).run(requests);
   for (const auto* set : sets) {
     if (set->members.empty()) continue;
@@ -225,6 +227,7 @@ void fetch_sets(const std::vector<const DataSet*>& sets, const fs::path& out_dir
     observer.detail(fmt::format("{}: unpacking", folder.string()));
     unzip_members(folder / set->files.front().name, set->members, folder, kMostUnpackedBytes);
   }
+  made.keep();
 }
 
 void fetch_url(const std::string& url, const fs::path& path, const ContentHash& hash,
@@ -234,9 +237,11 @@ void fetch_url(const std::string& url, const fs::path& path, const ContentHash& 
     throw UsageError(fmt::format(
         "{}: http protects nothing on the way; give https, or --sha256 to check by", url));
   }
-  if (path.has_parent_path()) fs::create_directories(path.parent_path());
+  formats::MadePaths made;
+  if (path.has_parent_path()) made.make_folder(path.parent_path());
   Downloads(settings, observer)
       .run({{.url = source, .path = path, .hash = hash, .replace = settings.replace}});
+  made.keep();
 }
 
 }  // namespace gpt2::fetch

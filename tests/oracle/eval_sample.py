@@ -14,7 +14,8 @@ import tempfile
 
 import torch
 from tokenizers import ByteLevelBPETokenizer
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast
+from transformers.utils import logging
 
 CONTEXT = 48
 END_OF_TEXT = "<|endoftext|>"
@@ -97,6 +98,31 @@ def compare_loss(options, folder, model, tokenizer, end_of_text):
             bits = expected * (len(ids) - 1) / math.log(2) / byte_count
             assert math.isclose(found["bits_per_byte"], bits, rel_tol=2e-6), (found, bits)
         print(f"context {context}, stride {stride}: loss {found['loss']:.7f}, transformers {expected:.7f}")
+
+
+def compare_wikitext(options):
+    """Real text and a real Hugging Face directory, at the two strides that published figures have."""
+    folder, path = options.data / "tiny-gpt2", options.data / "wikitext-2" / "test.txt"
+    if not (folder.exists() and path.exists()):
+        print("no test data: WikiText is left out")
+        return
+    logging.disable_progress_bar()
+    model = GPT2LMHeadModel.from_pretrained(folder).eval()
+    tokenizer = GPT2TokenizerFast.from_pretrained(folder)
+    text = path.read_bytes()[:20000].decode(errors="ignore")
+    ids = [tokenizer.eos_token_id] + tokenizer(text, split_special_tokens=True).input_ids
+    for stride in (1024, 512):
+        expected = window_loss(model, ids, 1024, stride)
+        found = json.loads(
+            run(options.bin / "gpt2-eval-loss", "--checkpoint", folder, "--text", "-", "--stride", stride, "--json",
+                data=text.encode())
+        )
+        words = len(text.split())
+        assert found["token_count"] == len(ids) - 1 and found["word_count"] == words, found
+        assert math.isclose(found["loss"], expected, rel_tol=2e-6), (found, expected)
+        per_word = math.exp(expected * (len(ids) - 1) / words)
+        assert math.isclose(found["word_perplexity"], per_word, rel_tol=1e-4), (found, per_word)
+        print(f"WikiText, stride {stride}: loss {found['loss']:.7f}, transformers {expected:.7f}")
 
 
 def philox(counter, key):
@@ -187,13 +213,14 @@ def compare_samples(options, folder, model, tokenizer, end_of_text):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", type=pathlib.Path, required=True)
-    parser.add_argument("--data")
+    parser.add_argument("--data", type=pathlib.Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         model, tokenizer, end_of_text = make_model(folder)
         compare_loss(options, folder, model, tokenizer, end_of_text)
         compare_samples(options, folder, model, tokenizer, end_of_text)
+        compare_wikitext(options)
 
 
 main()

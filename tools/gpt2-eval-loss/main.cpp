@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/byte_source.h"
 #include "formats/errors.h"
 #include "formats/json_text.h"
 #include "libcore/eval/loss.h"
@@ -22,6 +23,7 @@ struct Settings {
   cli::ModelOptions model;
   std::vector<std::string> shards;
   std::string text, separator;
+  std::uint64_t word_count = 0;
   eval::SlidingWindows windows;
   bool json = false;
 
@@ -70,29 +72,36 @@ std::optional<text::Tokenizer> open_tokenizer_of(const data::ShardSet& set,
 }
 
 void print(const eval::LossResult& result, const std::string& vocabulary, bool json) {
-  const auto bits_per_byte = result.bits_per_byte();
+  const auto bits_per_byte = result.bits_per_byte(), word_perplexity = result.word_perplexity();
   if (json) {
     formats::JsonWriter writer(2);
+    const auto value_or_null = [&writer](std::string_view key, const auto& value) {
+      writer.key(key);
+      value ? writer.value(*value) : writer.null();
+    };
     writer.begin_object();
     writer.key("loss").value(result.loss);
     writer.key("perplexity").value(result.perplexity());
-    writer.key("bits_per_byte");
-    bits_per_byte ? writer.value(*bits_per_byte) : writer.null();
+    value_or_null("word_perplexity", word_perplexity);
+    value_or_null("bits_per_byte", bits_per_byte);
     writer.key("token_count").value(result.token_count);
-    writer.key("byte_count");
-    result.byte_count ? writer.value(*result.byte_count) : writer.null();
+    value_or_null("word_count", result.word_count);
+    value_or_null("byte_count", result.byte_count);
     writer.end_object();
-    fmt::print("{}\n", writer.text());
+    cli::print(writer.text() + "\n");
     return;
   }
-  fmt::print("loss           {:.6f} nats a token\n", result.loss);
-  fmt::print("perplexity     {:.4f}\n", result.perplexity());
-  if (bits_per_byte) fmt::print("bits per byte  {:.6f}\n", *bits_per_byte);
-  fmt::print("tokens         {}\n", result.token_count);
+  std::string lines = fmt::format("loss           {:.6f} nats a token\n", result.loss);
+  lines += fmt::format("perplexity     {:.4f}\n", result.perplexity());
+  if (word_perplexity) lines += fmt::format("per word       {:.4f}\n", *word_perplexity);
+  if (bits_per_byte) lines += fmt::format("bits per byte  {:.6f}\n", *bits_per_byte);
+  lines += fmt::format("tokens         {}\n", result.token_count);
+  if (result.word_count) lines += fmt::format("words          {}\n", *result.word_count);
   if (result.byte_count) {
-    fmt::print("bytes          {} by the vocabulary in {}; an end-of-text counts none\n",
-               *result.byte_count, vocabulary);
+    lines += fmt::format("bytes          {} by the vocabulary in {}; an end-of-text counts none\n",
+                         *result.byte_count, vocabulary);
   }
+  cli::print(lines);
 }
 
 void evaluate(const Settings& settings) {
@@ -105,23 +114,33 @@ void evaluate(const Settings& settings) {
   const auto opened = cli::open_model(settings.model);
   const auto tokenizer = set ? open_tokenizer_of(*set, settings, opened)
                              : std::optional(cli::open_tokenizer(settings.model, opened));
-  std::vector<std::uint16_t> ids;
-  if (!set) {
+  cli::ProgressLine progress("eval", "tokens", set ? set->token_count() : 0);
+  const auto score = [&](eval::TokenSource& source) {
+    return eval::sequence_loss(*opened.model, source, settings.windows,
+                               tokenizer ? &*tokenizer : nullptr,
+                               [&](std::uint64_t done) { progress.update(done); });
+  };
+  const auto score_shards = [&] {
+    eval::ShardTokens tokens(*set, static_cast<std::uint32_t>(opened.model->config().vocab_size));
+    return score(tokens);
+  };
+  const auto score_text = [&] {
     text::DocumentSource source({.files = {settings.text}, .separator = settings.separator});
-    ids = eval::encode_text(source, *tokenizer);
+    eval::TextTokens tokens(source, *tokenizer);
+    return score(tokens);
+  };
+  auto result = set ? score_shards() : score_text();
+  if (result.token_count == 0) {
+    throw formats::InputError(fmt::format(
+        "{}: there is no token to score: the first one is only context",
+        set ? set->shards().front().path().string() : formats::name_in_errors(settings.text)));
   }
-  const auto vocab_size = static_cast<std::uint32_t>(opened.model->config().vocab_size);
-  const auto sequence = set ? eval::sequence_of(*set, vocab_size) : eval::sequence_of(ids);
-  cli::ProgressLine progress("eval", "tokens", sequence.token_count);
-  auto result =
-      eval::sequence_loss(*opened.model, sequence, settings.windows,
-                          [&](std::uint64_t done, std::uint64_t) { progress.update(done); });
   if (!std::isfinite(result.loss)) {
     throw formats::InputError(
         fmt::format("{}: the loss is {}; the weights are damaged or diverged in training",
                     opened.directory.string(), result.loss));
   }
-  if (tokenizer) result.byte_count = eval::scored_bytes(sequence, *tokenizer);
+  if (settings.word_count > 0) result.word_count = settings.word_count;
   progress.clear();
   print(result, cli::tokenizer_directory(settings.model, opened).string(), settings.json);
 }
@@ -148,7 +167,10 @@ int main(int argc, char** argv) {
   tool.at_least(0);
   tool.option("--batch-size B", settings.windows.B, "windows that are run at once");
   tool.at_least(1);
+  tool.option("--word-count N", settings.word_count,
+              "words of the text as it was before it was detokenised; 0: those scored");
   tool.flag("--json", settings.json, "print one JSON object");
+  tool.example("gpt2-eval-loss --checkpoint gpt2 --text wiki.test.raw --json");
   tool.example("gpt2-eval-loss --checkpoint runs/demo/run --text chapter.txt --stride 128");
   return tool.run(argc, argv, [&] { gpt2::evaluate(settings); });
 }

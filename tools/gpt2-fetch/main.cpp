@@ -3,7 +3,10 @@
 // gpt2-fetch: data sets, vocabularies and weights by name, and any file by its address.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "formats/errors.h"
+#include "formats/input_file.h"
 #include "libcore/fetch/fetch_set.h"
 #include "tools/cli/tool.h"
 #include "tools/gpt2-fetch/catalogue_table.h"
@@ -60,12 +63,15 @@ void fetch_wanted(const FetchOptions& options, const fetch::FetchObserver& obser
   if (hash.is_known() || !out.empty()) {
     throw UsageError("--sha256 and --out go with a single address, not with names");
   }
+  if (std::ranges::any_of(wanted, is_address)) {
+    throw UsageError("an address goes alone: one URL, or any number of names");
+  }
   fetch::fetch_sets(find_sets(wanted), out_dir, settings, observer);
 }
 
 void run(FetchOptions& options) {
   if (options.list) {
-    fmt::print("{}", options.json ? tools::catalogue_json() : tools::catalogue_table());
+    cli::print(options.json ? tools::catalogue_json() : tools::catalogue_table());
     return;
   }
   if (options.json) throw UsageError("--json goes with --list");
@@ -73,8 +79,7 @@ void run(FetchOptions& options) {
     throw UsageError("NAME or URL must be given; --list shows the names");
   }
   auto& settings = options.settings;
-  if (settings.jobs < 1) throw UsageError("--jobs must be at least 1");
-  if (settings.download.retry.tries < 1) throw UsageError("--tries must be at least 1");
+  if (!options.ca_file.empty()) formats::InputFile{options.ca_file};
   if (const auto endpoint = tools::hub_endpoint(); !endpoint.empty()) settings.hub = endpoint;
   settings.download.http.token = tools::hub_token();
   settings.download.http.ca_file =
@@ -111,7 +116,9 @@ int main(int argc, char** argv) {
   tool.option("--sha256 HEX", options.sha256, "what the file of a URL must have");
   tool.option("--include GLOB", settings.include, "only files of these names, out of many");
   tool.option("--jobs N", settings.jobs, "files at once");
+  tool.at_least(1);
   tool.option("--tries N", settings.download.retry.tries, "failures in a row that are put up with");
+  tool.at_least(1);
   tool.option("--base-url URL", settings.base_url,
               "server that has what was fetched before, in its folders; used for every NAME");
   tool.option("--ca-file FILE", options.ca_file,

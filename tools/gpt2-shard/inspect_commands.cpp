@@ -16,18 +16,22 @@
 namespace gpt2::shard {
 namespace {
 
-/// Opens the shards that `patterns` name; one that is refused is told on stderr and does not hide
-/// the others. Throws: InputError at the end if any was refused, or at once when a pattern names no
-/// file.
+using Refused = std::function<void(const std::filesystem::path&, const formats::InputError&)>;
+
+/// Opens the shards that `patterns` name; one that is refused is told on stderr and to `refused`,
+/// and does not hide the others. Throws: InputError at the end if any was refused, or at once when
+/// a pattern names no file.
 void for_each_shard(const std::vector<std::string>& patterns,
-                    const std::function<void(const formats::TokenShardReader&)>& action) {
+                    const std::function<void(const formats::TokenShardReader&)>& action,
+                    const Refused& refused = {}) {
   const auto paths = data::find_shards(patterns);
-  if (paths.size() == 1) return action(data::open_shard(paths.front()));
   std::size_t refused_count = 0;
   for (const auto& path : paths) {
     try {
       action(data::open_shard(path));
     } catch (const formats::InputError& error) {
+      if (refused) refused(path, error);
+      if (paths.size() == 1) throw;
       cli::complain(error.what());
       ++refused_count;
     }
@@ -43,8 +47,8 @@ std::string token_or_none(std::uint32_t token) {
 
 void print_row(std::string_view tokens, std::string_view documents, std::string_view vocab,
                std::string_view end_of_text, std::string_view tokenizer, std::string_view file) {
-  fmt::print("{:>12} {:>10} {:>6} {:>11}  {:<32}  {}\n", tokens, documents, vocab, end_of_text,
-             tokenizer, file);
+  cli::print(fmt::format("{:>12} {:>10} {:>6} {:>11}  {:<32}  {}\n", tokens, documents, vocab,
+                         end_of_text, tokenizer, file));
 }
 
 void print_as_row(const formats::TokenShardReader& shard) {
@@ -77,7 +81,24 @@ void print_as_json(const formats::TokenShardReader& shard) {
   field("end_of_text", header.end_of_text != formats::kNoToken, header.end_of_text);
   field("tokenizer", !formats::is_unknown(header.tokenizer), formats::to_hex(header.tokenizer));
   json.end_object();
-  fmt::print("{}\n", json.text());
+  cli::print(json.text() + "\n");
+}
+
+/// What a shard that was refused says of itself is null: there is no `header` to believe.
+void print_verdict(const std::filesystem::path& path, const formats::TokenShardHeader* header,
+                   std::string_view problem) {
+  formats::JsonWriter json;
+  json.begin_object();
+  json.key("file").value(path.string());
+  json.key("good").value(header != nullptr);
+  json.key("token_count");
+  header != nullptr ? json.value(header->token_count) : json.null();
+  json.key("foreign");
+  header != nullptr ? json.value(header->foreign) : json.null();
+  json.key("problem");
+  header != nullptr ? json.null() : json.value(problem);
+  json.end_object();
+  cli::print(json.text() + "\n");
 }
 
 }  // namespace
@@ -111,9 +132,10 @@ VerifyCommand::VerifyCommand(cli::Tool& tool) {
   cli::Command& command =
       tool.command("verify", "Read shards whole and check every byte of them.", [this] { run(); });
   command.reads("token shards, ours or those of llm.c and modded-nanogpt");
-  command.writes("nothing; with -v a line for each shard on stderr; exit 65 if one is damaged");
+  command.writes("nothing, or with --json one object a line; exit 65 if a shard is damaged");
   command.option("--vocab-size N", vocab_size_,
                  "foreign shards have no checksum, but their tokens must be below N; 0: any");
+  command.flag("--json", json_, "one JSON object for each shard; what is wrong, or null");
   command.positional("FILE...", files_, "shards, or globs in quotes");
   command.required();
   command.example("gpt2-shard verify 'shards/docs_*.bin'");
@@ -123,10 +145,11 @@ void VerifyCommand::run() const {
   const auto vocab_size = vocab_size_ > 0 ? std::optional(vocab_size_) : std::nullopt;
   cli::ProgressLine progress("verifying", "shards", data::find_shards(files_).size());
   std::uint64_t begun = 0;
-  for_each_shard(files_, [&](const formats::TokenShardReader& shard) {
+  const auto verify = [&](const formats::TokenShardReader& shard) {
     progress.update(begun++, shard.path().filename().string());
     const bool foreign = shard.header().foreign;
     shard.verify(foreign ? vocab_size : std::nullopt);
+    if (json_) print_verdict(shard.path(), &shard.header(), {});
     if (foreign) {
       cli::notice(
           fmt::format("{}: foreign, unverified: it has no checksum", shard.path().string()));
@@ -134,6 +157,9 @@ void VerifyCommand::run() const {
       cli::notice(
           fmt::format("{}: good, {} tokens", shard.path().string(), shard.header().token_count));
     }
+  };
+  for_each_shard(files_, verify, [&](const auto& path, const auto& error) {
+    if (json_) print_verdict(path, nullptr, error.what());
   });
 }
 

@@ -29,6 +29,7 @@ class VerifyCommand {
  private:
   void run() const;
   std::uint32_t vocab_size_ = 0;
+  bool json_ = false;
   std::vector<std::string> files_;
 };
 

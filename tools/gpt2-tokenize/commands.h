@@ -42,7 +42,7 @@ class TrainCommand {
  private:
   void run() const;
   std::string out_;
-  bool force_ = false;
+  bool force_ = false, json_ = false;
   text::DocumentInput input_;
   text::BpeTraining training_;
 };

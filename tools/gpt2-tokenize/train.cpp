@@ -5,8 +5,10 @@
 #include <filesystem>
 
 #include "formats/errors.h"
+#include "formats/json_text.h"
 #include "formats/temporary_path.h"
 #include "formats/tokenizer_files.h"
+#include "libcore/text/tokenizer.h"
 #include "tools/gpt2-tokenize/commands.h"
 #include "tools/gpt2-tokenize/document_options.h"
 
@@ -25,6 +27,19 @@ text::PretokenCounts count_pretokens(text::DocumentSource& source) {
   return counts;
 }
 
+void print_json(const text::DocumentSource& source, std::size_t word_count,
+                const formats::TokenizerFiles& files) {
+  formats::JsonWriter json;
+  json.begin_object();
+  json.key("document_count").value(source.document_count());
+  json.key("null_text_count").value(source.null_text_count());
+  json.key("distinct_word_count").value(std::uint64_t{word_count});
+  json.key("vocab_size").value(files.vocab_size());
+  json.key("tokenizer").value(formats::to_hex(text::Tokenizer(files).fingerprint()));
+  json.end_object();
+  cli::print(json.text() + "\n");
+}
+
 }  // namespace
 
 TrainCommand::TrainCommand(cli::Tool& tool) {
@@ -40,6 +55,7 @@ TrainCommand::TrainCommand(cli::Tool& tool) {
                  "a pair that occurs less often is not merged");
   command.flag("--force", force_, "replace a vocabulary that --out holds");
   add_document_options(command, input_);
+  command.flag("--json", json_, "at the end, one JSON object of counts on stdout");
   command.example("gpt2-tokenize train --vocab-size 8192 --out vocab book.txt");
 }
 
@@ -73,6 +89,7 @@ void TrainCommand::run() const {
   made.make_folder(out_);
   formats::save_tokenizer_files(out_, files, kContext);
   made.keep();
+  if (json_) print_json(source, counts.words().size(), files);
   if (cli::verbosity() > 0) {
     cli::notice(fmt::format("{} documents, {} bytes, {} distinct words, {} entries in {}",
                             source.document_count(), source.bytes_read(), counts.words().size(),

@@ -24,7 +24,8 @@ refused 64 '--stride: -1 is too small; the least is 0' --checkpoint model --text
 refused 64 '--batch-size: 0 is too small; the least is 1' --checkpoint model --text text --batch-size 0
 refused 65 no-such-file --checkpoint model --text no-such-file
 refused 65 'no-such-*.bin' --checkpoint model --shards 'no-such-*.bin'
-refused 65 'no token to score' --checkpoint model --text /dev/null
+refused 65 '/dev/null: there is no token to score' --checkpoint model --text /dev/null
+refused 65 'standard input: there is no token to score' --checkpoint model --text - </dev/null
 refused 78 258 --checkpoint model --shards larger_shards/*.bin
 refused 78 257 --checkpoint model --shards larger_shards/*.bin
 refused 78 258 --checkpoint model --text text --vocab larger

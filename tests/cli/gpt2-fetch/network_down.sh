@@ -15,4 +15,4 @@ tail -1 words | grep -q 'Failed to connect.*; 2 tries in a row failed$'
 refusal 69 gpt2-fetch gpt2-vocab --base-url "$server" --tries 1 >words
 [ "$(grep -c 'Failed to connect.* server$' words)" = 2 ]
 [ "$(gpt2-fetch gpt2-vocab --base-url "$server" --tries 1 -q 2>&1 | wc -l)" = 1 ]
-[ -z "$(ls -A gpt2-vocab)" ]
+[ ! -e gpt2-vocab ]

@@ -11,6 +11,8 @@ begin() {
 can_drop_rights=yes
 unprivileged cat unreadable.bin >/dev/null 2>&1 && can_drop_rights=
 
+has_fetch=$(command -v gpt2-fetch || true)  # the build may leave it out
+
 files() { find . -type d -printf '%p %m\n' -o -printf '%p %m %s %T@ %l\n' 2>/dev/null; }
 files_before=$(files)
 
@@ -18,6 +20,7 @@ row_count=0
 check_row() {  # CODE COMMAND MESSAGE
   local code=0 said
   [[ $2 != *unprivileged* || $can_drop_rights ]] || return 0
+  [[ $2 != gpt2-fetch* || $has_fetch ]] || return 0
   row_count=$((row_count + 1))
   (eval "$2") </dev/null >../row_stdout 2>../row_stderr || code=$?
   said=$(<../row_stderr)

@@ -12,6 +12,7 @@
 #include "formats/errors.h"
 #include "tests/libcore/data/shard_fixture.h"
 #include "tests/libcore/model/model_fixture.h"
+#include "tests/support/peak_memory.h"
 
 namespace gpt2::eval {
 namespace {
@@ -54,10 +55,43 @@ double negative_log_probability(std::span<const float> logits, std::uint16_t tar
   return std::log(sum) - logits[target];
 }
 
-Tokens read_all(const TokenSequence& sequence) {
-  Tokens tokens(sequence.token_count);
-  sequence.read(0, tokens);
+/// Tokens that are in memory.
+class GivenTokens : public TokenSource {
+ public:
+  explicit GivenTokens(Tokens tokens) : tokens_(std::move(tokens)) {}
+  std::size_t read(std::span<std::uint16_t> tokens) override {
+    const auto part =
+        std::span(tokens_).subspan(place_, std::min(tokens.size(), tokens_.size() - place_));
+    std::ranges::copy(part, tokens.begin());
+    place_ += part.size();
+    return part.size();
+  }
+
+ private:
+  Tokens tokens_;
+  std::size_t place_ = 0;
+};
+
+LossResult loss_of(model::Gpt2& model, const Tokens& tokens, SlidingWindows windows) {
+  GivenTokens source(tokens);
+  return sequence_loss(model, source, windows);
+}
+
+/// What comes out of `source` by pieces of `piece_tokens`.
+Tokens read_all(TokenSource& source, std::size_t piece_tokens) {
+  Tokens tokens, piece(piece_tokens);
+  for (std::size_t got = piece_tokens; got == piece_tokens;) {
+    got = source.read(piece);
+    tokens.insert(tokens.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(got));
+  }
+  BOOST_TEST(source.read(piece) == 0U);
   return tokens;
+}
+
+TextCounter count(const text::Tokenizer& tokenizer, const Tokens& tokens) {
+  TextCounter counter(tokenizer);
+  counter.count(tokens);
+  return counter;
 }
 
 /// Every single byte, two merges, and end-of-text.
@@ -169,7 +203,7 @@ BOOST_AUTO_TEST_CASE(score_each_token_once_by_the_first_window_that_predicts_it)
         const SlidingWindows windows{.context = static_cast<std::int64_t>(context),
                                      .stride = static_cast<std::int64_t>(stride),
                                      .B = 1};
-        const auto result = sequence_loss(small.model, sequence_of(tokens), windows);
+        const auto result = loss_of(small.model, tokens, windows);
         BOOST_TEST(result.token_count == count - 1);
         BOOST_TEST(result.loss == sum / static_cast<double>(count - 1));
       }
@@ -191,8 +225,7 @@ BOOST_AUTO_TEST_CASE(of_stride_one_give_every_token_all_the_context_there_is) {
     small.model.logits(before, 1, static_cast<std::int64_t>(length), logits);
     sum += negative_log_probability(std::span(logits).last(V), tokens[target]);
   }
-  const auto result =
-      sequence_loss(small.model, sequence_of(tokens), {.context = 6, .stride = 1, .B = 4});
+  const auto result = loss_of(small.model, tokens, {.context = 6, .stride = 1, .B = 4});
   BOOST_TEST(result.loss == sum / 29, boost::test_tools::tolerance(kRounding));
 }
 
@@ -200,10 +233,9 @@ BOOST_AUTO_TEST_CASE(depend_on_the_batch_size_by_rounding_alone) {
   SmallModel small;
   const auto tokens = random_tokens(150);
   for (const std::int64_t stride : {8, 5, 1}) {
-    const auto one = sequence_loss(small.model, sequence_of(tokens), {.stride = stride, .B = 1});
+    const auto one = loss_of(small.model, tokens, {.stride = stride, .B = 1});
     for (const std::int64_t B : {2, 7, 1000}) {
-      const auto result =
-          sequence_loss(small.model, sequence_of(tokens), {.stride = stride, .B = B});
+      const auto result = loss_of(small.model, tokens, {.stride = stride, .B = B});
       BOOST_TEST(result.loss == one.loss, boost::test_tools::tolerance(kRounding));
     }
   }
@@ -212,8 +244,8 @@ BOOST_AUTO_TEST_CASE(depend_on_the_batch_size_by_rounding_alone) {
 BOOST_AUTO_TEST_CASE(default_to_the_models_context_without_overlap) {
   SmallModel small;
   const auto tokens = random_tokens(50);
-  const auto by_default = sequence_loss(small.model, sequence_of(tokens), {});
-  const auto given = sequence_loss(small.model, sequence_of(tokens), {.context = 8, .stride = 8});
+  const auto by_default = loss_of(small.model, tokens, {});
+  const auto given = loss_of(small.model, tokens, {.context = 8, .stride = 8});
   BOOST_TEST(by_default.loss == given.loss);
 }
 
@@ -226,17 +258,46 @@ BOOST_AUTO_TEST_CASE(that_do_not_fit_the_model_are_refused) {
                                                                {.stride = -1},
                                                                {.context = 4, .stride = 5},
                                                                {.B = 0}}) {
-    BOOST_CHECK_THROW(sequence_loss(small.model, sequence_of(tokens), bad), formats::UsageError);
+    BOOST_CHECK_THROW(loss_of(small.model, tokens, bad), formats::UsageError);
   }
+}
+
+BOOST_AUTO_TEST_CASE(of_no_token_after_the_first_have_nothing_to_score) {
+  SmallModel small;
   for (const std::size_t count : {0, 1}) {
-    BOOST_CHECK_THROW(sequence_loss(small.model, sequence_of(random_tokens(count)), {}),
-                      formats::InputError);
+    BOOST_TEST(loss_of(small.model, random_tokens(count), {}).token_count == 0U);
   }
+}
+
+BOOST_AUTO_TEST_CASE(count_the_text_of_the_tokens_that_are_scored) {
+  model::test::SmallModel model([] {
+    auto config = small_config();
+    config.vocab_size = 259;
+    return config;
+  }());
+  const auto tokenizer = byte_tokenizer();
+  Tokens tokens = tokenizer.encode("the other words of a text that is longer than some windows");
+  const auto text = tokenizer.decode(std::span(tokens).subspan(1));
+  for (const std::int64_t stride : {1, 3, 8}) {
+    GivenTokens source(tokens);
+    const auto result = sequence_loss(model.model, source, {.stride = stride}, &tokenizer);
+    BOOST_TEST(result.byte_count.value() == text.size());
+    BOOST_TEST(result.word_count.value() == 11U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(tell_how_many_tokens_are_done) {
+  SmallModel small;
+  GivenTokens source(random_tokens(20));
+  std::vector<std::uint64_t> told;
+  sequence_loss(small.model, source, {.B = 1}, nullptr,
+                [&](std::uint64_t done) { told.push_back(done); });
+  BOOST_TEST(told == (std::vector<std::uint64_t>{8, 16, 19}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_FIXTURE_TEST_SUITE(token_sequence, ShardFixture)
+BOOST_FIXTURE_TEST_SUITE(shard_tokens, ShardFixture)
 
 BOOST_AUTO_TEST_CASE(joins_shards_in_file_order_and_begins_with_end_of_text) {
   const formats::TokenShardHeader base{.vocab_size = 100, .end_of_text = 9};
@@ -244,65 +305,106 @@ BOOST_AUTO_TEST_CASE(joins_shards_in_file_order_and_begins_with_end_of_text) {
   write_shard("a.bin", {1, 2, 3}, base);
   write_shard("aa.bin", {}, base);
   const ShardSet set({at("*.bin")});
-  const auto sequence = sequence_of(set, 100);
   const Tokens joined{9, 1, 2, 3, 4, 9, 5};
-  BOOST_TEST(read_all(sequence) == joined, boost::test_tools::per_element());
-  for (std::size_t first = 0; first < joined.size(); ++first) {
-    for (std::size_t count = 1; count <= joined.size() - first; ++count) {
-      Tokens piece(count);
-      sequence.read(first, piece);
-      BOOST_TEST(std::equal(piece.begin(), piece.end(),
-                            joined.begin() + static_cast<std::ptrdiff_t>(first)));
-    }
+  for (std::size_t piece_tokens = 1; piece_tokens <= joined.size() + 1; ++piece_tokens) {
+    ShardTokens source(set, 100);
+    BOOST_TEST(read_all(source, piece_tokens) == joined, boost::test_tools::per_element());
   }
 }
 
 BOOST_AUTO_TEST_CASE(needs_no_second_end_of_text) {
   write_shard("a.bin", {9, 1, 9, 2}, {.vocab_size = 100, .end_of_text = 9});
   const ShardSet set({at("a.bin")});
-  BOOST_TEST(read_all(sequence_of(set, 100)) == (Tokens{9, 1, 9, 2}),
-             boost::test_tools::per_element());
+  ShardTokens source(set, 100);
+  BOOST_TEST(read_all(source, 3) == (Tokens{9, 1, 9, 2}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(of_a_foreign_shard_begins_with_its_first_token) {
   write_foreign_shard("a.bin", {1, 2});
   const ShardSet set({at("a.bin")});
-  BOOST_TEST(read_all(sequence_of(set, 100)) == (Tokens{1, 2}), boost::test_tools::per_element());
+  ShardTokens source(set, 100);
+  BOOST_TEST(read_all(source, 3) == (Tokens{1, 2}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(names_the_place_of_a_token_that_the_model_does_not_have) {
   write_foreign_shard("a.bin", {1, 2});
   write_foreign_shard("b.bin", {3, 99, 100});
   const ShardSet set({at("*.bin")});
-  BOOST_CHECK_EXCEPTION(read_all(sequence_of(set, 100)), formats::FormatError,
+  ShardTokens source(set, 100);
+  BOOST_CHECK_EXCEPTION(read_all(source, 4), formats::FormatError,
                         data::says({"b.bin", "1028", "100"}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_FIXTURE_TEST_SUITE(bytes_of_text, ShardFixture)
+BOOST_FIXTURE_TEST_SUITE(text_tokens, ShardFixture)
 
-BOOST_AUTO_TEST_CASE(are_those_of_the_documents_without_end_of_text) {
+BOOST_AUTO_TEST_CASE(are_the_ids_of_all_documents_each_after_end_of_text) {
   const auto tokenizer = byte_tokenizer();
-  const std::string text = "the other\xFF\n";
-  const std::string path = write_bytes("two.txt", text + "###" + "the end");
-  text::DocumentSource source({.files = {path}, .separator = "###"});
-  const auto ids = encode_text(source, tokenizer);
-  BOOST_TEST(ids.front() == 258);
-  BOOST_TEST(std::count(ids.begin(), ids.end(), 258) == 2);
-  BOOST_TEST(ids.size() < 2 + text.size() + 7);  // merges were made
-  BOOST_TEST(scored_bytes(sequence_of(ids), tokenizer) == text.size() + 7);
+  const std::string first = "the other\xFF\n", second = "the end";
+  const std::string path = write_bytes("two.txt", first + "###" + second);
+  Tokens expected{258};
+  tokenizer.encode(first, expected);
+  expected.push_back(258);
+  tokenizer.encode(second, expected);
+  for (const std::size_t piece_tokens : {1, 2, 5, 100}) {
+    text::DocumentSource documents({.files = {path}, .separator = "###"});
+    TextTokens source(documents, tokenizer);
+    BOOST_TEST(read_all(source, piece_tokens) == expected, boost::test_tools::per_element());
+  }
 }
 
-BOOST_AUTO_TEST_CASE(of_the_first_token_are_not_counted_as_it_is_not_scored) {
-  const Tokens ids{257, 't'};
-  BOOST_TEST(scored_bytes(sequence_of(ids), byte_tokenizer()) == 1U);
+BOOST_AUTO_TEST_CASE(of_a_long_text_are_never_all_in_memory) {
+  constexpr std::size_t kLines = 600'000, kMostBytes = 16'000'000;
+  std::string text;
+  for (std::size_t line = 0; line < kLines; ++line) text += "the other line of a long text\n";
+  const std::string path = write_bytes("long.txt", text);
+  const auto tokenizer = byte_tokenizer();
+  text::DocumentSource documents({.files = {path}});
+  TextTokens source(documents, tokenizer);
+  TextCounter counter(tokenizer);
+  Tokens piece(1024);
+  support::reset_peak_memory();
+  const std::size_t before = support::peak_memory_bytes();
+  for (std::size_t got = piece.size(); got == piece.size();) {
+    got = source.read(piece);
+    counter.count(std::span(piece).first(got));
+  }
+  BOOST_TEST(counter.byte_count() == text.size());
+  BOOST_TEST(counter.word_count() == 7 * kLines);
+  BOOST_TEST(support::peak_memory_bytes() < before + kMostBytes);
 }
 
-BOOST_AUTO_TEST_CASE(are_refused_for_an_id_beyond_the_vocabulary) {
-  const Tokens ids{1, 259};
-  BOOST_CHECK_THROW(scored_bytes(sequence_of(ids), byte_tokenizer()), formats::InputError);
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(text_counter)
+
+BOOST_AUTO_TEST_CASE(counts_bytes_and_words_of_all_tokens_but_end_of_text) {
+  const auto tokenizer = byte_tokenizer();
+  const Tokens tokens{258, 't', 'h', ' ', 257, ' ', 258, 257, 258, 'x', '\n', '\n', 'y'};
+  const auto counter = count(tokenizer, tokens);
+  BOOST_TEST(counter.byte_count() == 14U);
+  BOOST_TEST(counter.word_count() == 5U);
 }
+
+BOOST_AUTO_TEST_CASE(finds_the_words_that_wc_finds_wherever_it_is_stopped) {
+  const auto tokenizer = byte_tokenizer();
+  const auto tokens = tokenizer.encode(" the\tcat\v\fsat\r\n\non\xC2\xA0the  mat");
+  for (std::size_t cut = 0; cut <= tokens.size(); ++cut) {
+    TextCounter counter(tokenizer);
+    counter.count(std::span(tokens).first(cut));
+    counter.count(std::span(tokens).subspan(cut));
+    BOOST_TEST(counter.word_count() == 5U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(refuses_an_id_beyond_the_vocabulary) {
+  BOOST_CHECK_THROW(count(byte_tokenizer(), {1, 259}), formats::InputError);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(loss_result)
 
 BOOST_AUTO_TEST_CASE(share_out_the_bits_of_all_tokens) {
   // A model of zeros finds all 128 tokens alike: 7 bits each.
@@ -313,12 +415,17 @@ BOOST_AUTO_TEST_CASE(share_out_the_bits_of_all_tokens) {
     uniform.model.load_parameter(
         parameter, std::vector<float>(static_cast<std::size_t>(parameter.element_count)));
   }
-  auto result = sequence_loss(uniform.model, sequence_of(random_tokens(30)), {});
+  auto result = loss_of(uniform.model, random_tokens(30), {});
   BOOST_TEST(result.loss == 7 * std::numbers::ln2, boost::test_tools::tolerance(kRounding));
   BOOST_TEST(result.perplexity() == 128, boost::test_tools::tolerance(1e-5));
   result.byte_count = 58;
   BOOST_TEST(result.bits_per_byte().value() == 3.5, boost::test_tools::tolerance(kRounding));
-  result.byte_count = 0;
+  BOOST_TEST(!result.word_perplexity().has_value());
+  result.word_count = 58;
+  BOOST_TEST(result.word_perplexity().value() == std::exp2(3.5),
+             boost::test_tools::tolerance(kRounding));
+  result.word_count = result.byte_count = 0;
+  BOOST_TEST(!result.word_perplexity().has_value());
   BOOST_TEST(!result.bits_per_byte().has_value());
 }
 
