@@ -35,21 +35,21 @@ StoredBytes::StoredBytes(std::string_view path) : name_(name_in_errors(path)) {
     throw InputError(fmt::format("{}: is a directory; name the files in it", name_));
   }
   is_regular_file_ = S_ISREG(status.st_mode);
-  buffer_.resize(kWindowBytes);
+  buffer_ = std::make_unique_for_overwrite<std::uint8_t[]>(kWindowBytes);
 }
 
 std::span<const std::uint8_t> StoredBytes::window(std::size_t wanted) {
   if (end_ - begin_ < wanted) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= std::exchange(begin_, 0);
     // As much as comes without waiting for more than was asked.
     while (end_ < wanted) {
-      const std::size_t got = read_descriptor(std::span(buffer_).subspan(end_));
+      const std::size_t got = read_descriptor({buffer_.get() + end_, kWindowBytes - end_});
       if (got == 0) break;
       end_ += got;
     }
   }
-  return std::span(buffer_).subspan(begin_, end_ - begin_);
+  return {buffer_.get() + begin_, end_ - begin_};
 }
 
 void StoredBytes::consume(std::size_t bytes) {
@@ -59,7 +59,7 @@ void StoredBytes::consume(std::size_t bytes) {
 
 std::size_t StoredBytes::read(std::span<std::uint8_t> out) {
   std::size_t filled = std::min(out.size(), end_ - begin_);
-  std::memcpy(out.data(), buffer_.data() + begin_, filled);
+  std::memcpy(out.data(), buffer_.get() + begin_, filled);
   begin_ += filled;
   while (filled < out.size()) {
     const std::size_t got = read_descriptor(out.subspan(filled));

@@ -6,11 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "formats/file_descriptor.h"
 
@@ -62,7 +62,7 @@ class StoredBytes {
   std::string name_;
   FileDescriptor descriptor_;
   bool is_regular_file_ = false;
-  std::vector<std::uint8_t> buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;  // kWindowBytes
   std::size_t begin_ = 0, end_ = 0;
   std::uint64_t offset_ = 0;
 };

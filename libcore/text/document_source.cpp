@@ -30,7 +30,7 @@ using formats::InputError;
 
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kFirstReadBytes = std::size_t{16} << 10, kMaxReadBytes = std::size_t{1} << 20;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 
 /// What a file holds, by its name; it may be packed besides.
@@ -90,12 +90,14 @@ class DocumentSource::ByteWindow {
   void read_more() {
     buffer_.erase(0, std::exchange(begin_, 0));
     const std::size_t kept = buffer_.size();
-    buffer_.reserve(kept + kReadBytes + simdjson::SIMDJSON_PADDING);
-    buffer_.resize(kept + kReadBytes);
+    const std::size_t wanted =
+        std::exchange(next_read_bytes_, std::min(4 * next_read_bytes_, kMaxReadBytes));
+    buffer_.reserve(kept + wanted + simdjson::SIMDJSON_PADDING);
+    buffer_.resize(kept + wanted);
     const std::uint64_t stored_before = source_->stored_bytes_read();
     const std::size_t got =
-        source_->read({reinterpret_cast<std::uint8_t*>(buffer_.data()) + kept, kReadBytes});
-    at_end_ = got < kReadBytes;
+        source_->read({reinterpret_cast<std::uint8_t*>(buffer_.data()) + kept, wanted});
+    at_end_ = got < wanted;
     buffer_.resize(kept + got);
     stored_bytes_read_ += source_->stored_bytes_read() - stored_before;
   }
@@ -106,6 +108,7 @@ class DocumentSource::ByteWindow {
   std::uint64_t& stored_bytes_read_;
   std::string buffer_;
   std::size_t begin_ = 0;
+  std::size_t next_read_bytes_ = kFirstReadBytes;  // so that a folder of small files costs little
   bool at_end_ = false;
 };
 
