@@ -17,6 +17,7 @@ def main():
     parser.add_argument("--max-tokens", type=int, default=128)
     options = parser.parse_args()
     transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     tokenizer = GPT2TokenizerFast.from_pretrained(options.model)
     model = GPT2LMHeadModel.from_pretrained(options.model, dtype=torch.float32).eval()
     with open(options.prompt_file, newline="") as file:

@@ -37,6 +37,22 @@ CheckpointManifest sample_manifest() {
 
 std::string sample() { return encode_checkpoint_manifest(sample_manifest()); }
 
+// As long as those that are written: at least 4 KiB.
+std::string long_sample() {
+  auto manifest = sample_manifest();
+  for (std::uint32_t shard = 2; shard < 20; ++shard) {
+    manifest.training_data.push_back(
+        {fmt::format("a_train_{:06}.bin", shard), 1000 + shard, 77777 * shard, false});
+  }
+  for (std::uint32_t tensor = 1; tensor < 20; ++tensor) {
+    manifest.tensors.push_back(
+        {"model.safetensors", fmt::format("h.{}.ln_1.weight", tensor), 0, 64, 0xDEADBEEF ^ tensor});
+  }
+  auto text = encode_checkpoint_manifest(manifest);
+  BOOST_TEST_REQUIRE(text.size() >= 4096U);
+  return text;
+}
+
 std::string replaced(std::string text, std::string_view part, std::string_view by) {
   const auto place = text.find(part);
   BOOST_REQUIRE_MESSAGE(place != std::string::npos, "nothing to replace: " << part);
@@ -142,6 +158,18 @@ BOOST_AUTO_TEST_CASE(file_names_stay_inside_the_folder) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(every_change_of_one_bit_of_a_long_one_is_found) {
+  const auto good = long_sample();
+  auto text = good;
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      text[i] = static_cast<char>(good[i] ^ (1 << bit));
+      BOOST_REQUIRE_THROW(decode_checkpoint_manifest(text, "x"), FormatError);
+    }
+    text[i] = good[i];
+  }
+}
+
 BOOST_AUTO_TEST_CASE(every_change_of_one_byte_is_found) {
   const auto good = sample();
   auto text = good;
@@ -155,7 +183,7 @@ BOOST_AUTO_TEST_CASE(every_change_of_one_byte_is_found) {
 }
 
 BOOST_AUTO_TEST_CASE(every_truncation_and_extension_is_found) {
-  const auto good = sample();
+  const auto good = long_sample();
   for (std::size_t bytes = 0; bytes < good.size(); ++bytes) {
     BOOST_REQUIRE_THROW(decode_checkpoint_manifest(good.substr(0, bytes), "x"), FormatError);
   }

@@ -4,29 +4,18 @@
 #include <simdjson.h>
 
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <string>
 
 #include "formats/digest.h"
 #include "libcore/text/document_source.h"
+#include "tests/support/data_folder.h"
 
 namespace gpt2::text {
 namespace {
 
-std::filesystem::path data_folder() {
-  const char* folder = std::getenv("GPT2_TEST_DATA");
-  return folder == nullptr ? "" : folder;
-}
-
-struct DataFolder {
-  DataFolder() {
-    if (!data_folder().empty()) return;
-    std::cout << "skipped: GPT2_TEST_DATA is not set\n";
-    std::exit(77);
-  }
-};
+using support::data_folder;
+using support::DataFolder;
 BOOST_TEST_GLOBAL_FIXTURE(DataFolder);
 
 }  // namespace

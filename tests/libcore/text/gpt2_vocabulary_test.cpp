@@ -2,34 +2,22 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // GPT-2's own vocabulary, from GPT2_TEST_DATA.
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <iterator>
 #include <string>
 #include <vector>
 
 #include "libcore/text/tokenizer.h"
 #include "libcore/text/unicode_classes.h"
+#include "tests/support/data_folder.h"
 
 namespace gpt2::text {
 namespace {
 
 using Ids = std::vector<std::uint16_t>;
-
-std::filesystem::path data_folder() {
-  const char* folder = std::getenv("GPT2_TEST_DATA");
-  return folder == nullptr ? "" : folder;
-}
-
-struct DataFolder {
-  DataFolder() {
-    if (!data_folder().empty()) return;
-    std::cout << "skipped: GPT2_TEST_DATA is not set\n";
-    std::exit(77);
-  }
-};
+using support::data_folder;
+using support::DataFolder;
 BOOST_TEST_GLOBAL_FIXTURE(DataFolder);
 
 const Tokenizer& gpt2() {
