@@ -400,22 +400,6 @@ bool Command::given(std::string_view name) const {
   return option->given();
 }
 
-std::vector<std::pair<std::string, std::string>> Command::resolved() const {
-  std::vector<std::pair<std::string, std::string>> values;
-  for (const auto* option : data_->all_options()) {
-    values.emplace_back(option->name, text_of(option->target));
-  }
-  return values;
-}
-
-void Command::set_defaults(const std::vector<std::pair<std::string, std::string>>& values) {
-  for (const auto& [name, text] : values) {
-    auto* option = data_->find(name);
-    if (option == nullptr) throw UsageError(fmt::format("there is no option --{}", name));
-    if (!option->given()) option->set(words_of(option->target, text), name);
-  }
-}
-
 // ---- Tool ---------------------------------------------------------------------------------------
 
 struct Tool::Commands {

@@ -67,12 +67,6 @@ class Command {
   Command& at_least(double least);
   /// Was the option set by flag, environment or YAML (not a default)? `name` without dashes.
   bool given(std::string_view name) const;
-  /// Every option as (name, text) after parsing, in the order they were declared: what
-  /// --print-config prints.
-  std::vector<std::pair<std::string, std::string>> resolved() const;
-  /// Sets options from texts (a checkpoint's configuration) where the user gave none. Throws:
-  /// UsageError.
-  void set_defaults(const std::vector<std::pair<std::string, std::string>>& values);
 
  private:
   friend class Tool;

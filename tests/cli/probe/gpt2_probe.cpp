@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <utility>
 
+#include "tools/cli/option_value.h"
 #include "tools/cli/tool.h"
 
 int main(int argc, char** argv) {
@@ -16,7 +18,7 @@ int main(int argc, char** argv) {
   float learning_rate = 6e-4F;
   double epsilon = 1e-8;
   bool json = false;
-  std::vector<std::string> train, files, stored;
+  std::vector<std::string> train, files;
 
   gpt2::cli::Tool tool("gpt2-probe", "Print every option as the tool sees it.");
   tool.reads(
@@ -39,15 +41,18 @@ int main(int argc, char** argv) {
   tool.option("--train GLOB", train, "several words");
   tool.choice("--kind KIND", kind, {"round", "square"}, "one of two");
   tool.flag("--json", json, "a flag");
-  tool.option("--stored NAME=TEXT", stored, "what set_defaults() is called with");
   tool.positional("FILE...", files, "files; stdin without");
   return tool.run(argc, argv, [&] {
-    for (const auto& entry : stored) {
-      const auto equals = entry.find('=');
-      tool.set_defaults({{entry.substr(0, equals), entry.substr(equals + 1)}});
-    }
-    for (const auto& [name, value] : tool.resolved()) {
-      std::cout << fmt::format("{}={}{}\n", name, value, tool.given(name) ? " (given)" : "");
+    const std::vector<std::pair<std::string, gpt2::cli::OptionTarget>> options{
+        {"out-dir", &out_dir}, {"tokens-per-shard", &tokens_per_shard},
+        {"offset", &offset},   {"small", &small},
+        {"layers", &layers},   {"learning-rate", &learning_rate},
+        {"epsilon", &epsilon}, {"text", &text},
+        {"train", &train},     {"kind", &kind},
+        {"json", &json}};
+    for (const auto& [name, target] : options) {
+      std::cout << fmt::format("{}={}{}\n", name, gpt2::cli::text_of(target),
+                               tool.given(name) ? " (given)" : "");
     }
     for (const auto& file : files) std::cout << "FILE=" << file << "\n";
   });
