@@ -2,14 +2,9 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "tests/emulator/emulator.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
-#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,7 +18,6 @@
 namespace gpt2::emulator {
 
 Dimensions block_index, thread_index, grid_size, block_size;
-void (*on_copy)(const void*, const void*, std::size_t, std::size_t) = nullptr;
 const Actor* current_actor = nullptr;
 std::atomic<unsigned> device_memory_version = 0;
 
@@ -32,12 +26,6 @@ namespace {
 constexpr unsigned kMostThreads = 1024;
 constexpr int kPoison = 0xFF;  // a NaN in every floating-point type
 
-struct Copy {
-  void* to;
-  const void* from;
-  std::size_t bytes, valid_bytes;
-};
-
 struct Thread {
   std::unique_ptr<Fiber> fiber;
   Dimensions index;
@@ -45,8 +33,6 @@ struct Thread {
   bool waits = false, ended = false;
   const char* waits_for = "";
   std::source_location where;
-  std::vector<Copy> open_copies;  // not committed
-  std::deque<std::vector<Copy>> copy_groups;
   Actor actor;
 };
 
@@ -195,35 +181,8 @@ class Runtime {
     return byte >= shared_ && byte + bytes <= shared_ + shared_used_;
   }
 
-  void begin_copy(const Copy& copy) {
-    if (!is_shared(copy.to, copy.bytes)) fail("an asynchronous copy to memory that is not shared");
-    if (reinterpret_cast<std::uintptr_t>(copy.to) % copy.bytes != 0 ||
-        reinterpret_cast<std::uintptr_t>(copy.from) % copy.bytes != 0) {
-      fail("an asynchronous copy to or from an address that is no multiple of its size");
-    }
-    if (on_copy != nullptr) on_copy(copy.to, copy.from, copy.bytes, copy.valid_bytes);
-    std::memset(copy.to, kPoison, copy.bytes);
-    current_->open_copies.push_back(copy);
-  }
-  void commit_copies() {
-    current_->copy_groups.push_back(std::move(current_->open_copies));
-    current_->open_copies.clear();
-  }
-  void wait_for_copies(std::size_t groups) {
-    auto& pending = current_->copy_groups;
-    for (; pending.size() > groups; pending.pop_front()) {
-      for (const Copy& copy : pending.front()) {
-        std::memset(copy.to, 0, copy.bytes);
-        std::memcpy(copy.to, copy.from, copy.valid_bytes);
-      }
-    }
-  }
-
   void run_thread() {
     (*body_)();
-    if (!current_->open_copies.empty() || !current_->copy_groups.empty()) {
-      fail("the thread ends with asynchronous copies that it has not waited for");
-    }
     current_->ended = true;
     ++ended_;
     current_->fiber->leave();
@@ -255,8 +214,6 @@ class Runtime {
       thread.fiber->begin([](void* runtime) { static_cast<Runtime*>(runtime)->run_thread(); },
                           this);
       thread.ended = false;
-      thread.open_copies.clear();
-      thread.copy_groups.clear();
       thread.actor = {
           .launch = launch_, .block = block_number, .thread = i, .block_epoch = 0, .warp_epoch = 0};
       wake(thread);
@@ -366,11 +323,6 @@ void* dynamic_shared() { return runtime().dynamic_shared(); }
 bool is_shared(const void* address, std::size_t bytes) {
   return runtime().is_shared(address, bytes);
 }
-void begin_copy(void* to, const void* from, std::size_t bytes, std::size_t valid_bytes) {
-  runtime().begin_copy({to, from, bytes, valid_bytes});
-}
-void commit_copies() { runtime().commit_copies(); }
-void wait_for_copies(std::size_t groups) { runtime().wait_for_copies(groups); }
 
 void add_device_memory(const void* begin, std::size_t bytes) {
   const std::scoped_lock lock(device_memory().mutex);

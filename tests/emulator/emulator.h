@@ -69,13 +69,6 @@ void* shared_array(const void* site, std::size_t bytes);
 void* dynamic_shared();
 bool is_shared(const void* address, std::size_t bytes);
 
-/// Copies from global to shared memory that are under way: the destination holds NaNs until the
-/// thread waits for the copy's group. The first `valid_bytes` come from `from`, the rest are zero.
-void begin_copy(void* to, const void* from, std::size_t bytes, std::size_t valid_bytes);
-void commit_copies();
-/// Waits for all but the latest `groups` groups.
-void wait_for_copies(std::size_t groups);
-
 /// Who makes an access, for the search for races.
 struct Actor {
   unsigned launch = 0;  // from 1
@@ -85,9 +78,6 @@ struct Actor {
 };
 /// Null outside of kernels.
 extern const Actor* current_actor;
-/// Replaced by the build that searches for races (race_hooks.cpp).
-extern void (*on_copy)(const void* to, const void* from, std::size_t bytes,
-                       std::size_t valid_bytes);
 
 /// Memory of the emulated device, for the search for races.
 void add_device_memory(const void* begin, std::size_t bytes);

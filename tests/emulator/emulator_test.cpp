@@ -79,22 +79,6 @@ void shuffle_of_half_a_warp(float* out) {
   if (threadIdx.x < 16) out[threadIdx.x] = __shfl_xor_sync(0xffffffffU, 1.F, 1);
 }
 void shuffle_with_a_mask(float* out) { out[threadIdx.x] = __shfl_xor_sync(0xffffU, 1.F, 1); }
-void copy_that_is_not_awaited(const float* in) {
-  SHARED_ARRAY(float, values, 128);
-  begin_copy(values + 4 * threadIdx.x, in + 4 * threadIdx.x, 16, 16);
-}
-void copy_from_an_odd_address(const float* in) {
-  SHARED_ARRAY(float, values, 128);
-  begin_copy(values, in + 1, 16, 16);
-}
-void copy_that_is_used_too_early(const float* in, float* out) {
-  SHARED_ARRAY(float, values, 128);
-  begin_copy(values + 4 * threadIdx.x, in + 4 * threadIdx.x, 16, 8);
-  commit_copies();
-  out[threadIdx.x] = values[4 * threadIdx.x];
-  wait_for_copies(0);
-  for (unsigned i = 0; i < 4; ++i) out[32 + 4 * threadIdx.x + i] = values[4 * threadIdx.x + i];
-}
 void too_much_shared_memory(float*) {
   SHARED_ARRAY(float, values, 30 * 1024);
   values[threadIdx.x] = 0;
@@ -148,19 +132,6 @@ BOOST_AUTO_TEST_CASE(barriers_and_collectives_that_not_all_reach_are_named) {
   BOOST_TEST(holds(half, "16 threads have ended, 16 wait for a collective of its warp"), half);
   BOOST_TEST(holds(problem_of(shuffle_with_a_mask, 32, out.data), "whole warps only"));
   BOOST_TEST(holds(problem_of(shuffle, 20, out.data), "lanes that the block does not have"));
-}
-
-BOOST_AUTO_TEST_CASE(asynchronous_copies_arrive_when_they_are_awaited) {
-  const Floats in(128), out(32 + 128);
-  for (std::size_t i = 0; i < 128; ++i) in.data[i] = static_cast<float>(i);
-  launch(copy_that_is_used_too_early, 1, 32, 0, nullptr, in.data, out.data);
-  for (int i = 0; i < 32; ++i) {
-    BOOST_TEST(std::isnan(out.data[i]));
-    BOOST_TEST(out.data[32 + 4 * i + 1] == static_cast<float>(4 * i + 1));
-    BOOST_TEST(out.data[32 + 4 * i + 2] == 0.F);  // 8 bytes of 16 were asked for
-  }
-  BOOST_TEST(holds(problem_of(copy_that_is_not_awaited, 32, in.data), "not waited for"));
-  BOOST_TEST(holds(problem_of(copy_from_an_odd_address, 32, in.data), "no multiple of its size"));
 }
 
 BOOST_AUTO_TEST_CASE(launches_that_no_gpu_takes_are_refused) {

@@ -109,14 +109,6 @@ void access(const void* address, std::uintptr_t bytes, bool writes) {
   shadow().access(reinterpret_cast<std::uintptr_t>(address), bytes, writes);
 }
 
-const bool copies_are_seen = [] {
-  on_copy = [](const void* to, const void* from, std::size_t bytes, std::size_t valid_bytes) {
-    if (valid_bytes != 0) access(from, valid_bytes, false);
-    access(to, bytes, true);
-  };
-  return true;
-}();
-
 }  // namespace
 }  // namespace gpt2::emulator
 

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The gpt2-tools authors
+# Breaks the kernels of the CUDA twin one by one and asks whether the tests in the emulator see it:
+# mutations.sh BUILD. Each line of the table is: program, suite of tests, kernel file, file that is
+# changed, what is wrong, and the change for perl. Prints what was not caught; 1 if anything was not.
+# Needs a Ninja build with the two programs built, and perl.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+mutations() {
+  cat <<'TABLE'
+emulated|layernorm|layernorm|layernorm_cuda.cu|the variance is not taken around the mean|s/\(values\[k\] - mean\) \* \(values\[k\] - mean\)/values[k] * values[k]/
+emulated|layernorm|layernorm|layernorm_cuda.cu|the gradient's second mean is not scaled|s/normalised \* mean_of_product/mean_of_product/
+emulated|layernorm|layernorm|layernorm_cuda.cu|dropout counts elements of the batch, not of the sequence|s/row % op\.T \* op\.C \+ c, added/row * op.C + c, added/
+emulated|layernorm|layernorm|layernorm_cuda.cu|a block's warps are not all summed|s/warp = 0; warp < blockDim\.y/warp = 1; warp < blockDim.y/
+races|layernorm|layernorm|layernorm_cuda.cu|no barrier before warps are joined|s/__syncthreads\(\);//
+emulated|attention|attention|attention_cuda.cu|the mask hides the query's own position|s/query - first_key \+ 1/query - first_key/
+emulated|attention|attention|attention_cuda.cu|the mask shows the next position|s/query - first_key \+ 1/query - first_key + 2/
+races|attention|attention|attention_cuda.cu|keys are replaced while they are used|s/__syncthreads\(\);  \/\/ the keys and values before have been used//
+races|attention|attention|attention_cuda.cu|keys are used before all are there|s/(first_key, op\);\n)    __syncthreads\(\);/$1/
+races|attention|attention|attention_cuda.cu|probabilities are used before all lanes wrote them|s/__syncwarp\(\);//
+emulated|attention|attention|attention_cuda.cu|the sum of a row keeps its old scale|s/row_sum\[r\] \* kept/row_sum[r]/
+emulated|attention|attention|attention_cuda.cu|keys are taken for values|s/packed\(first_key, 2\)/packed(first_key, 1)/
+emulated|attention|attention|attention_cuda.cu|the softmax's gradient lacks delta|s/\(dprobability - delta\)/dprobability/
+emulated|attention|attention|attention_cuda.cu|dropout is forgotten in the backward pass|s/dprobability \*= factor;//
+emulated|attention|attention|attention_cuda.cu|a key misses its own query's gradient|s/static_cast<int>\(key - first_query\) : 0/static_cast<int>(key - first_query) + 1 : 0/
+races|attention|attention|attention_cuda.cu|queries are replaced while they are used|s/__syncthreads\(\);  \/\/ the queries before have been used//
+emulated|attention|attention|attention_cuda.cu|decoding leaves out the newest key|s/op\.first_position \+ blockIdx\.x \+ 1/op.first_position + blockIdx.x/
+emulated|attention|attention|attention_cuda.cu|decoding counts keys of other shares again|s/key = share; key < key_count/key = 0; key < key_count/
+emulated|classifier|classifier|classifier_cuda.cu|the target has no gradient of its own|s/ - \(i == target \? scale : 0\.0F\)//
+emulated|classifier|classifier|classifier_cuda.cu|the sum keeps its old scale|s/sum \*= expf\(max - larger\);//
+races|classifier|classifier|classifier_cuda.cu|the target's logit is overwritten before it is read|s/__syncthreads\(\);  \/\/ the target's logit has been read//
+races|classifier|classifier|block_sum_cuda.cuh|a block joins warps without a barrier|s/__syncthreads\(\);//
+emulated|embedding|embedding|embedding_cuda.cu|sums that should leave the element out have it|s/counts\[i\] = before;/counts[i] = before + here;/
+emulated|embedding|embedding|embedding_cuda.cu|every row of a token adds all of them|s/if \(begin > 0 && tokens\[sorted\[begin - 1\]\] == token\) return;//
+races|embedding|embedding|embedding_cuda.cu|digits are counted before all are there|s/__syncthreads\(\);//
+emulated|matmul|matmul|matmul_cuda.cu|a transpose is forgotten|s/matrix\(op\.weight, op\.M, true\)/matrix(op.weight, op.M)/
+emulated|matmul|matmul|matmul_cuda.cu|the GELU's input is not kept|s/store<kWidth>\(values, pre_activation, i\);//
+emulated|few_rows|matmul|matmul_cuda.cu|the last warp's share is lost|s/part < kWarpsOfFew;/part < kWarpsOfFew - 1;/
+races|few_rows|matmul|matmul_cuda.cu|tiles of the head are replaced while they are used|s/__syncthreads\(\);  \/\/ the tile before has been used//
+races|few_rows|matmul|matmul_cuda.cu|shares are joined before all are there|s/(= totals\[row\];\n  \}\n)  __syncthreads\(\);/$1/
+emulated|adamw|adamw|adamw_cuda.cu|the second moment is not corrected|s/v\[k\] \* update\.correction2/v[k]/
+emulated|adamw|adamw|adamw_cuda.cu|decay is left out|s/update\.weight_decay \* parameter\[k\] \+ step/step/
+emulated|dropout|dropout|dropout_cuda.cu|all sequences have the mask of the first|s/i \/ elements_of_sequence/0/
+TABLE
+}
+
+# One line of the table; prints it if no test fails, or if the change does not apply.
+try() {
+  local build=$1 line=$2 program suite kernel file wrong change work object compile link verdict=""
+  IFS='|' read -r program suite kernel file wrong change <<<"$line"
+  work=$(mktemp -d)
+  mkdir -p "$work/libcore/kernels"
+  cp "libcore/kernels/${kernel}_cuda.cu" "libcore/kernels/$file" "$work/libcore/kernels/"
+  perl -0pi -e "$change" "$work/libcore/kernels/$file"
+  object=tests/emulator/CMakeFiles/gpt2_$([[ $program == races ]] && echo traced || echo emulated)_kernels.dir/${kernel}_cuda_emulated.cpp.o
+  compile=$(ninja -C "$build" -t commands "$object" | tail -n 1)
+  link=$(ninja -C "$build" -t commands "bin/test_kernels_$program" | tail -n 1)
+  compile=${compile//$object/$work/mutant.o}
+  link=${link//$object/$work/mutant.o}
+  link=${link//-o bin\/test_kernels_$program/-o $work/mutant}
+  if cmp -s "libcore/kernels/$file" "$work/libcore/kernels/$file"; then
+    verdict="the change does not apply"
+  elif ! (cd "$build" && CPATH="" eval "${compile/ -I/ -I$work -I} -w" && eval "$link") >"$work/log" 2>&1; then
+    verdict="does not compile: $(head -n 3 "$work/log")"
+  elif GPT2_TEST_DEVICE=cuda GPT2_EMULATOR_ORDER=7 timeout 60 "$work/mutant" "--run_test=$suite" >"$work/log" 2>&1; then
+    verdict="no test fails"
+  fi
+  rm -rf "$work"
+  [[ -z $verdict ]] || echo "$file: $wrong: $verdict"
+}
+
+build=${1:?mutations.sh BUILD}
+export -f try
+missed=$(mutations | tr '\n' '\0' | xargs -0 -P "$(nproc)" -I{} bash -c 'try "$1" "$2"' try "$build" {})
+if [[ -n $missed ]]; then
+  echo "$missed"
+  exit 1
+fi
+echo "$(mutations | wc -l) mutations of the kernels, all caught"
