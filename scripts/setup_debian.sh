@@ -10,7 +10,7 @@ build="g++ make cmake ninja-build pkg-config libcli11-dev libfmt-dev libyaml-cpp
 demo="$build bible-kjv zstd"
 fetch="libcurl4-openssl-dev libzip-dev ca-certificates"
 mpi="libopenmpi-dev openmpi-bin"
-test="$demo $fetch $mpi libboost-test-dev groff-base procps"
+test="$demo $fetch $mpi libboost-test-dev groff-base procps lowdown zsh"
 oracle="$test python3 python3-venv"
 fuzz="$build clang libclang-rt-dev libomp-dev"
 

@@ -13,7 +13,8 @@ cd "$work"
 tools=$(ls usr/bin)
 [ "$(ls usr/share/man/man1)" = "$(printf '%s.1\n' $tools)" ]
 [ "$(ls usr/share/bash-completion/completions)" = "$tools" ]
-for tool in $tools; do "$tool" --version; done >versions
+[ "$(ls usr/share/zsh/vendor-completions)" = "$(printf '_%s\n' $tools)" ]
+for tool in $tools; do "$tool" --version | head -n 1; done >versions
 [ "$(sort -u -k 3 versions | wc -l)" = 1 ]
 
 echo 'one word and one more word' >text.txt

@@ -61,15 +61,6 @@ void say(std::string_view text) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-/// 0:07, 12:34, 1:23:45.
-std::string clock_text(double seconds) {
-  constexpr double kMostSeconds = 3600.0 * 9999;
-  const auto whole = static_cast<std::uint64_t>(std::clamp(seconds, 0.0, kMostSeconds));
-  const auto hours = whole / 3600, minutes = whole / 60 % 60, rest = whole % 60;
-  return hours > 0 ? fmt::format("{}:{:02}:{:02}", hours, minutes, rest)
-                   : fmt::format("{}:{:02}", minutes, rest);
-}
-
 }  // namespace
 
 Console& console() {
@@ -97,6 +88,14 @@ int terminal_columns() {
   return known ? size.ws_col : 80;
 }
 
+std::string clock_text(double seconds) {
+  constexpr double kMostSeconds = 3600.0 * 9999;
+  const auto whole = static_cast<std::uint64_t>(std::clamp(seconds, 0.0, kMostSeconds));
+  const auto hours = whole / 3600, minutes = whole / 60 % 60, rest = whole % 60;
+  return hours > 0 ? fmt::format("{}:{:02}:{:02}", hours, minutes, rest)
+                   : fmt::format("{}:{:02}", minutes, rest);
+}
+
 std::string short_number(double value) {
   const char* units[] = {"", "K", "M", "G", "T", "P"};
   std::size_t unit = 0;
@@ -114,6 +113,17 @@ void refuse_binary_to_terminal(int descriptor, std::string_view what) {
         "{} is binary and would go to the terminal; send it to a file or a pipe", what));
   }
 }
+
+namespace {
+
+void draw_line(std::string line) {
+  // The last column stays free: some terminals wrap when it is written.
+  line.resize(std::min(line.size(), static_cast<std::size_t>(terminal_columns() - 1)));
+  const std::lock_guard lock(drawn().mutex);
+  draw(line);
+}
+
+}  // namespace
 
 struct ProgressLine::State {
   using Clock = std::chrono::steady_clock;
@@ -133,14 +143,19 @@ ProgressLine::~ProgressLine() { clear(); }
 
 void ProgressLine::set_total(std::uint64_t total) { state_->total = total; }
 
-void ProgressLine::update(std::uint64_t done, std::string_view extra) {
-  if (!state_->wanted) return;
+bool ProgressLine::is_due() {
+  if (!state_->wanted) return false;
   const auto now = State::Clock::now();
-  if (now - state_->last_drawn < std::chrono::milliseconds(100)) return;
+  if (now - state_->last_drawn < std::chrono::milliseconds(100)) return false;
   state_->last_drawn = now;
-  const double seconds = std::chrono::duration<double>(now - state_->begin).count();
-  const double rate = static_cast<double>(done) / seconds;
+  return true;
+}
+
+void ProgressLine::update(std::uint64_t done, std::string_view extra) {
+  if (!is_due()) return;
   const auto& [label, unit, total, wanted, begin, last_drawn] = *state_;
+  const double seconds = std::chrono::duration<double>(last_drawn - begin).count();
+  const double rate = static_cast<double>(done) / seconds;
   std::string line = label;
   if (total > 0) {
     const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
@@ -152,10 +167,11 @@ void ProgressLine::update(std::uint64_t done, std::string_view extra) {
     line += fmt::format("  {} left", clock_text(static_cast<double>(total - done) / rate));
   }
   if (!extra.empty()) line += fmt::format("  {}", extra);
-  // The last column stays free: some terminals wrap when it is written.
-  line.resize(std::min(line.size(), static_cast<std::size_t>(terminal_columns() - 1)));
-  const std::lock_guard lock(drawn().mutex);
-  draw(line);
+  draw_line(std::move(line));
+}
+
+void ProgressLine::show(std::string line) {
+  if (is_due()) draw_line(std::move(line));
 }
 
 void ProgressLine::clear() {

@@ -110,8 +110,8 @@ std::vector<Option> CommonSettings::options() {
       {.name = "version", .help = "print the version and exit", .target = &version, .letter = 'V'},
       {.name = "generate",
        .value_name = "WHAT",
-       .help = "print the man page or the completion of bash",
-       .choices = {"man-page", "bash-completion"},
+       .help = "print the man page or the completion of a shell",
+       .choices = {"man-page", "bash-completion", "zsh-completion"},
        .target = &generate,
        .is_hidden = true}};
 }

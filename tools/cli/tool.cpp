@@ -27,6 +27,7 @@
 #include "tools/cli/interruption.h"
 #include "tools/cli/man_page.h"
 #include "tools/cli/option_table.h"
+#include "tools/cli/zsh_completion.h"
 
 namespace gpt2::cli {
 namespace {
@@ -475,13 +476,17 @@ void Tool::answer(std::vector<std::string> arguments, const std::function<void()
                                                   : help_page(*data_, tables, usual, common));
   }
   if (settings.version) {
-    return print(fmt::format("{} (gpt2-tools) {}\n", data_->name, GPT2_VERSION));
+    print(fmt::format("{} (gpt2-tools) {}\n", data_->name, GPT2_VERSION));
+    return print(describe_build_ ? describe_build_() + "\n" : "");
   }
   if (settings.generate == "man-page") {
     return print(man_page(*data_, tables, usual, common, GPT2_VERSION));
   }
   if (settings.generate == "bash-completion") {
     return print(bash_completion(*data_, tables, usual, common));
+  }
+  if (settings.generate == "zsh-completion") {
+    return print(zsh_completion(*data_, tables, usual, common));
   }
   if (!typed.unknown_option.empty()) refuse_unknown_option(typed.unknown_option, options);
   if (!list.empty() && &table == data_.get()) refuse_missing_command(typed.positional, names);

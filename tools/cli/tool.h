@@ -83,6 +83,10 @@ class Tool : public Command {
   /// The action handles signals itself; without this call SIGINT, SIGTERM and SIGHUP remove
   /// unfinished files and end the process.
   void handles_signals() { handles_signals_ = true; }
+  /// Lines that --version shows under the first.
+  void version_details(std::function<std::string()> describe_build) {
+    describe_build_ = std::move(describe_build);
+  }
   /// Parses, runs `action` (or the command's) and gives the exit code of DESIGN 4; prints "tool:
   /// message" on stderr; checks that stdout took everything (74). Also -h -V -q -v, --config,
   /// --print-config, --progress.
@@ -92,6 +96,7 @@ class Tool : public Command {
   void answer(std::vector<std::string> arguments, const std::function<void()>& action);
   struct Commands;
   std::unique_ptr<Commands> commands_;
+  std::function<std::string()> describe_build_;
   bool handles_signals_ = false;
 };
 
@@ -103,6 +108,8 @@ void notice(std::string_view text);
 bool progress_wanted();
 /// Characters in a line of the terminal at stderr; 80 if there is none.
 int terminal_columns();
+/// 0:07, 12:34, 1:23:45.
+std::string clock_text(double seconds);
 /// 999, 12.3K, 4.56M: three digits and K, M, G, T, P.
 std::string short_number(double value);
 /// The one of `names` that `wrong` was most likely meant to be; empty when none is near.
@@ -120,9 +127,12 @@ class ProgressLine {
   ~ProgressLine();
   void set_total(std::uint64_t total);
   void update(std::uint64_t done, std::string_view extra = {});
+  /// Draws `line` instead of all that; what the terminal has no room for is cut off.
+  void show(std::string line);
   void clear();
 
  private:
+  bool is_due();
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -8,7 +8,9 @@
 #include <string>
 #include <type_traits>
 
+#include "formats/errors.h"
 #include "libcore/comm/communicator.h"
+#include "libcore/device/device.h"
 #include "libcore/train/training_run.h"
 #include "tools/cli/console.h"
 #include "tools/cli/tool.h"
@@ -44,6 +46,20 @@ std::set<std::string> given_options(const cli::Tool& tool, const train::Training
   return given;
 }
 
+/// What was built in, and what this machine has of it.
+std::string describe_build() {
+  std::string devices;
+  for (const char* kind : {"cpu", "cuda"}) {
+    try {
+      devices += fmt::format("\n  {}", device::open_device(kind, 0)->name());
+    } catch (const formats::Error& error) {
+      devices += fmt::format("\n  {}: {}", kind, error.what());
+    }
+  }
+  return fmt::format("compiled by {}, {}; built in: {}\ndevices:{}", GPT2_COMPILER, GPT2_BUILD_TYPE,
+                     GPT2_BACKENDS, devices);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -59,6 +75,7 @@ int main(int argc, char** argv) {
   tool.alternatives({"total-batch-tokens", "accumulation-steps"});
   tools::declare_config_keys(tool);
   tool.handles_signals();
+  tool.version_details(describe_build);
   std::unique_ptr<comm::Communicator> ranks;
   const int code = tool.run(argc, argv, [&] {
     ranks = comm::open_communicator({.launched = tools::is_started_by_launcher(),
@@ -69,8 +86,12 @@ int main(int argc, char** argv) {
     try {
       train::run_training(config, given_options(tool, config), status, tools::stop_signal_received,
                           *ranks);
+      status.show_summary();
     } catch (const comm::EndedByAnotherRank&) {
       // It says why, and leave() takes its code.
+    } catch (const formats::StoppedError&) {
+      status.show_summary();
+      throw;
     }
   });
   return ranks ? ranks->leave(code) : code;

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gpt2::tools {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr auto kLineEvery = std::chrono::seconds(10);
 
 std::string duration_text(double seconds) {
@@ -29,7 +29,12 @@ void TrainingStatus::on_begin(const train::RunSummary& summary) {
   const auto& plan = summary.plan;
   first_step_ = step_ = summary.first_step;
   max_steps_ = plan.max_steps;
-  begin_ = last_line_ = Clock::now();
+  begin_ = last_line_ = last_record_ = Clock::now();
+  run_ = summary.run.string();
+  const auto& shape = summary.shape;
+  // Forward and backward: 6 for each weight, 12 for each pair of a query and a key's channel.
+  operations_per_token_ = 6 * static_cast<double>(summary.parameter_count) +
+                          12 * static_cast<double>(shape.layers * shape.channels * plan.T);
   // The rate and the time left are those of this start, not of the steps done before.
   if (cli::progress_wanted()) line_.emplace("train", "steps", max_steps_ - first_step_);
   cli::notice(fmt::format(
@@ -45,28 +50,74 @@ void TrainingStatus::on_begin(const train::RunSummary& summary) {
       summary.training_tokens));
 }
 
-std::string TrainingStatus::time_left(std::uint64_t step) const {
+double TrainingStatus::seconds_left() const {
   const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
-  return duration_text(seconds / static_cast<double>(step - first_step_) *
-                       static_cast<double>(max_steps_ - step));
+  return seconds / static_cast<double>(step_ - first_step_) *
+         static_cast<double>(max_steps_ - step_);
 }
 
 void TrainingStatus::show_step(const formats::TrainLogRecord& record) {
+  constexpr double kKept = 0.98;  // of the mean loss, at each step
   step_ = record.step;
-  const std::string numbers =
-      fmt::format("loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.0f} tokens/s", record.numbers.at("loss"),
-                  record.numbers.at("gradient_norm"), record.numbers.at("learning_rate"),
-                  record.numbers.at("tokens_per_second"));
+  const double loss = record.numbers.at("loss"), rate = record.numbers.at("tokens_per_second");
+  const double norm = record.numbers.at("gradient_norm");
+  const double learning_rate = record.numbers.at("learning_rate");
+  mean_loss_ = kKept * mean_loss_ + (1 - kKept) * loss;
+  mean_weight_ = kKept * mean_weight_ + (1 - kKept);
   if (line_) {
-    // The line counts the steps of this start.
-    const auto step_text = first_step_ > 0 ? fmt::format("step {}  ", step_) : std::string();
-    line_->update(step_ - first_step_, step_text + numbers);
-    return;
+    // What matters most stands first: a narrow terminal cuts the rest off.
+    auto line = fmt::format(
+        "step {}/{}  loss {:.4f} (mean {:.4f})  {} tokens/s  {} left  norm {:.2f}  lr {:.2e}  "
+        "{}FLOP/s",
+        step_, max_steps_, loss, mean_loss_ / mean_weight_, cli::short_number(rate),
+        cli::clock_text(seconds_left()), norm, learning_rate,
+        cli::short_number(rate * operations_per_token_));
+    if (last_save_) {
+      const double seconds = std::chrono::duration<double>(Clock::now() - *last_save_).count();
+      line += fmt::format("  saved {} ago", cli::clock_text(seconds));
+    }
+    return line_->show(std::move(line));
   }
   const auto now = Clock::now();
   if (step_ != first_step_ + 1 && step_ != max_steps_ && now - last_line_ < kLineEvery) return;
   last_line_ = now;
-  cli::notice(fmt::format("step {}/{}  {}  {} left", step_, max_steps_, numbers, time_left(step_)));
+  cli::notice(fmt::format(
+      "step {}/{}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.0f} tokens/s  {} left", step_,
+      max_steps_, loss, norm, learning_rate, rate, duration_text(seconds_left())));
+}
+
+/// The time since the record before went into this one; a save is written beside the steps.
+void TrainingStatus::count_time(const formats::TrainLogRecord& record) {
+  if (record.kind == "checkpoint") {
+    seconds_of_["checkpoint"] += record.numbers.at("stall_seconds");
+    last_save_ = Clock::now();
+    return;
+  }
+  const auto now = Clock::now();
+  seconds_of_[record.kind] += std::chrono::duration<double>(now - last_record_).count();
+  last_record_ = now;
+}
+
+void TrainingStatus::show_summary() const {
+  if (step_ == first_step_) return;
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+  std::string shares;
+  for (const auto& [kind, what] : {std::pair{"val", "validating"},
+                                   {"hella", "on HellaSwag"},
+                                   {"sample", "sampling"},
+                                   {"checkpoint", "waiting for saves"}}) {
+    const auto spent = seconds_of_.find(kind);
+    if (spent == seconds_of_.end()) continue;
+    shares += fmt::format(", {:.0f} % {}", 100 * spent->second / seconds, what);
+  }
+  cli::notice(fmt::format("{} steps in {}{}", step_ - first_step_, duration_text(seconds), shares));
+  if (best_validation_loss_) {
+    cli::notice(fmt::format("validation loss {:.4f}, best of this start {:.4f} at step {}",
+                            *last_validation_loss_, *best_validation_loss_, best_validation_step_));
+  }
+  cli::notice(fmt::format(
+      "checkpoints in {0}/checkpoints, losses in {0}/metrics.jsonl; gpt2-plot {0} draws them",
+      run_));
 }
 
 /// Asked for by --profile, so not silenced by -q.
@@ -104,11 +155,17 @@ void TrainingStatus::show_profile(const formats::TrainLogRecord& record) {
 }
 
 void TrainingStatus::on_record(const formats::TrainLogRecord& record) {
+  count_time(record);
   if (record.kind == "train") {
     show_step(record);
   } else if (record.kind == "val") {
-    cli::notice(fmt::format("step {}/{}  validation loss {:.4f}", record.step, max_steps_,
-                            record.numbers.at("loss")));
+    const double loss = record.numbers.at("loss");
+    last_validation_loss_ = loss;
+    if (!best_validation_loss_ || loss < *best_validation_loss_) {
+      best_validation_loss_ = loss;
+      best_validation_step_ = record.step;
+    }
+    cli::notice(fmt::format("step {}/{}  validation loss {:.4f}", record.step, max_steps_, loss));
   } else if (record.kind == "sample") {
     cli::notice(fmt::format("step {}/{}  sample: {}", record.step, max_steps_, record.text));
   } else if (record.kind == "profile") {
@@ -120,8 +177,11 @@ void TrainingStatus::on_record(const formats::TrainLogRecord& record) {
 }
 
 void TrainingStatus::on_validation(std::uint64_t tokens_done, std::uint64_t tokens) {
-  if (line_)
-    line_->update(step_ - first_step_, fmt::format("validating {}/{} tokens", tokens_done, tokens));
+  if (line_) {
+    line_->show(fmt::format("step {}/{}  validating, {} of {} tokens", step_, max_steps_,
+                            cli::short_number(static_cast<double>(tokens_done)),
+                            cli::short_number(static_cast<double>(tokens))));
+  }
 }
 
 }  // namespace gpt2::tools

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -19,15 +20,26 @@ class TrainingStatus : public train::TrainingObserver {
   void on_begin(const train::RunSummary& summary) override;
   void on_record(const formats::TrainLogRecord& record) override;
   void on_validation(std::uint64_t tokens_done, std::uint64_t tokens) override;
+  /// What this start did and where it lies; nothing if it took no step.
+  void show_summary() const;
 
  private:
+  using Clock = std::chrono::steady_clock;
+  void count_time(const formats::TrainLogRecord& record);
   void show_step(const formats::TrainLogRecord& record);
   void show_profile(const formats::TrainLogRecord& record);
-  std::string time_left(std::uint64_t step) const;
+  double seconds_left() const;
 
+  std::string run_;
+  double operations_per_token_ = 0;
   std::uint64_t first_step_ = 0, max_steps_ = 0, step_ = 0;
-  std::chrono::steady_clock::time_point begin_, last_line_;
-  std::optional<cli::ProgressLine> line_;  // on a terminal
+  Clock::time_point begin_, last_line_, last_record_;
+  std::optional<Clock::time_point> last_save_;
+  double mean_loss_ = 0, mean_weight_ = 0;  // over the last steps, falling off
+  std::optional<double> best_validation_loss_, last_validation_loss_;
+  std::uint64_t best_validation_step_ = 0;
+  std::map<std::string, double> seconds_of_;  // by kind of record, of this start
+  std::optional<cli::ProgressLine> line_;     // on a terminal
 };
 
 }  // namespace gpt2::tools
