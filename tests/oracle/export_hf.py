@@ -31,9 +31,10 @@ def make_model(folder):
     return model, tokenizer
 
 
-def check(bin_dir, source, out, dtype, model, encode):
+def check(bin_dir, source, out, dtype, model, encode, *options):
     done = subprocess.run(
-        [bin_dir / "gpt2-export", "--checkpoint", source, "--out", out, "--dtype", dtype], capture_output=True, text=True
+        [bin_dir / "gpt2-export", "--checkpoint", source, "--out", out, "--dtype", dtype, *options],
+        capture_output=True, text=True,
     )
     assert done.returncode == 0 and done.stderr == "", done
     with warnings.catch_warnings():
@@ -69,7 +70,9 @@ def main():
         source.mkdir()
         for dtype in TORCH_TYPES:
             model, tokenizer = make_model(source)
-            check(arguments.bin, source, folder / "out", dtype, model, lambda text: tokenizer.encode(text).ids)
+            for options in ((), ("--max-shard-size", "20K")):
+                check(arguments.bin, source, folder / "out", dtype, model, lambda text: tokenizer.encode(text).ids, *options)
+        assert len(list((folder / "out").glob("model-*-of-*.safetensors"))) > 1
         if arguments.data:
             tiny = pathlib.Path(arguments.data) / "tiny-gpt2"
             reference = AutoTokenizer.from_pretrained(tiny)
