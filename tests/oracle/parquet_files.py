@@ -14,6 +14,8 @@ import tempfile
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from damage import damage
+
 CODECS = ["NONE", "SNAPPY", "GZIP", "ZSTD", "LZ4"]  # the last is LZ4_RAW in the file
 ENCODINGS = [None, "PLAIN", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"]  # None: a dictionary
 NULLS = ["required", "none", "some", "runs", "all"]
@@ -96,24 +98,6 @@ def probe(bin_folder, paths, column="text"):
     return lines
 
 
-def damage(rng, data, other):
-    data = bytearray(data)
-    kind = rng.randrange(4)
-    if kind == 0:  # a bit
-        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    elif kind == 1:  # a byte of the metadata, where most numbers are
-        place = max(0, len(data) - 8 - rng.randrange(1500))
-        data[place] = rng.randrange(256)
-    elif kind == 2:  # cut out
-        begin = rng.randrange(len(data))
-        del data[begin : begin + rng.randrange(1, 200)]
-    else:  # splice in a part of another file
-        begin, source = rng.randrange(len(data)), rng.randrange(len(other))
-        part = other[source : source + rng.randrange(1, 300)]
-        data[begin : begin + len(part)] = part
-    return bytes(data)
-
-
 def check_damaged(bin_folder, folder, paths):
     rng = random.Random(12)
     small = [path for path in paths if path.stat().st_size < 60_000]
@@ -121,7 +105,7 @@ def check_damaged(bin_folder, folder, paths):
     for number in range(DAMAGED_FILES):
         original, other = rng.choice(small), rng.choice(small)
         path = folder / f"damaged_{number}.parquet"
-        path.write_bytes(damage(rng, original.read_bytes(), other.read_bytes()))
+        path.write_bytes(damage(rng, original.read_bytes(), other.read_bytes(), 1500))
         damaged.append(path)
         originals.append(original)
     accepted = 0
