@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Device: where memory lives and work is queued. Twins: cpu (device_cpu.cpp), cuda to come.
+// Device: where memory lives and work is queued. Twins: cpu (device_cpu.cpp), cuda (device_cuda.cpp).
 #pragma once
 
 #include <cstddef>

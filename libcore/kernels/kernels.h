@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Every operation of GPT-2 once: forward, backward, optimizer. Twins: kernels_cpu, cuda to come.
+// Every operation of GPT-2 once: forward, backward, optimizer. Twins: kernels_cpu, kernels_cuda.
 // Shapes: B sequences, T positions, N = B x T rows, C channels, H heads, D = C / H, V vocabulary,
 // Vp = V padded, K inputs and M outputs of a product. Weights keep Hugging Face's orientation [in,
 // out]. All work is queued on the device's stream. Gradients of parameters are added to (+=);
