@@ -14,6 +14,7 @@
 #include "libcore/kernels/gelu_cpu.h"
 #include "libcore/kernels/kernels_cpu.h"
 #include "libcore/kernels/product_cpu.h"
+#include "libcore/kernels/signals_blocked.h"
 
 namespace gpt2::kernels {
 namespace {
@@ -71,6 +72,9 @@ Product part_of(const Product& product, const Tiling::Tile& tile) {
 }
 
 void multiply(const Product& p) {
+  // oneDNN's code takes the stack pointer as one more register and lets it point into its buffers:
+  // a signal's handler called meanwhile would write its frame below it, into anything.
+  const SignalsBlocked while_there_is_no_stack;
   omp_set_num_threads(1);  // with more, oneDNN's results would depend on how many there are
   const auto status =
       dnnl_sgemm(p.a_transposed ? 'T' : 'N', p.b_transposed ? 'T' : 'N', p.rows, p.columns, p.inner,

@@ -6,11 +6,11 @@
 #include <hwy/cache_control.h>
 
 #include <chrono>
-#include <csignal>
 #include <system_error>
 #include <utility>
 
 #include "formats/errors.h"
+#include "libcore/kernels/signals_blocked.h"
 
 namespace gpt2::kernels {
 namespace {
@@ -34,26 +34,10 @@ void wait_while(const std::atomic<std::int32_t>& value, std::int32_t old) {
   value.wait(old, std::memory_order_acquire);
 }
 
-/// Signals are for the threads of the tool.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
 }  // namespace
 
 ThreadTeam::ThreadTeam(int threads) {
-  const SignalsBlocked inherited_by_the_threads;
+  const SignalsBlocked inherited_by_the_threads;  // signals are for the threads of the tool
   try {
     for (int thread = 1; thread < threads; ++thread) {
       others_.emplace_back([this, thread] { serve(thread); });

@@ -120,7 +120,8 @@ BOOST_AUTO_TEST_CASE(signals_save_and_exit_75) {
     Process process(begin("stopped"), at("stderr"));
     wait_for_step("stopped", step);
     process.send(signal);
-    BOOST_TEST(process.wait() == 75, read_bytes("stderr"));
+    const int code = process.wait();
+    BOOST_TEST(code == 75, "exit code " << code << ": " << read_bytes("stderr"));
     BOOST_TEST(read_bytes("stderr").find("finishing this step") != std::string::npos);
     BOOST_TEST(read_bytes("stderr").find("--resume latest") != std::string::npos);
     step += 30;
