@@ -120,8 +120,8 @@ std::optional<model::ModelDirectory> find_checkpoint(const TrainingConfig& asked
   return newest;
 }
 
-void refuse_two_batch_sizes(const std::set<std::string>& given) {
-  if (given.contains("total-batch-tokens") && given.contains("accumulation-steps")) {
+void refuse_two_batch_sizes(const TrainingConfig& asked, const std::set<std::string>& given) {
+  if (given.contains("total-batch-tokens") && asked.accumulation_steps > 0) {
     throw UsageError(
         "--total-batch-tokens and --accumulation-steps both set the size of a step; give one");
   }
@@ -436,7 +436,7 @@ std::unique_ptr<RunFolder> open_folder(const TrainingConfig& asked,
   std::unique_ptr<RunFolder> folder;
   communicator.together([&] {
     asked.check();
-    refuse_two_batch_sizes(given);
+    refuse_two_batch_sizes(asked, given);
     refuse_missing_folders(asked);
     if (communicator.rank() == 0) folder = std::make_unique<RunFolder>(asked.out);
   });

@@ -22,10 +22,11 @@ struct Names {
 
 /// A warm-up that was chosen for a large corpus must not be longer than the run on a small one.
 const Values kAtMost{{"auto", "auto"}, {"#", "at-most-#"}};
-const Values kTypes{{"fp32", "fp32"},       {"float32", "fp32"}, {"32", "fp32"},
-                    {"no", "fp32"},         {"bf16", "bf16"},    {"bfloat16", "bf16"},
-                    {"bf16-mixed", "bf16"}, {"fp16", "fp16"},    {"float16", "fp16"},
-                    {"16-mixed", "fp16"},   {"true", "auto"},    {"false", "fp32"}};
+const Values kTypes{{"auto", "auto"},     {"fp32", "fp32"},       {"float32", "fp32"},
+                    {"32", "fp32"},       {"no", "fp32"},         {"bf16", "bf16"},
+                    {"bfloat16", "bf16"}, {"bf16-mixed", "bf16"}, {"fp16", "fp16"},
+                    {"float16", "fp16"},  {"16-mixed", "fp16"},   {"fp8", "fp8"},
+                    {"true", "auto"},     {"false", "fp32"}};
 const Values kOnlyTrue{{"true", "true"}};
 
 const std::vector<Names>& renamed_keys() {
