@@ -109,8 +109,8 @@ void for_each_option(Config& config, Visit&& visit) {
         config.vocab);
   visit(
       TrainingOption{
-          "init-from", "DIR", kSame,
-          "begin with the weights of a checkpoint, run folder or Hugging Face directory"},
+          "init-from", "PATH", kSame,
+          "begin with the weights of a checkpoint, run folder, Hugging Face directory or llm.c file"},
       config.init_from);
   visit(TrainingOption{"device", "KIND", kFree, "where to compute", {"auto", "cpu", "cuda"}},
         config.device);

@@ -21,3 +21,12 @@ gpt2-eval-loss --checkpoint a --text text.txt --json >expected
 gpt2-eval-loss --checkpoint llmc/model.bin --vocab a --text text.txt --json | cmp expected -
 gpt2-sample --checkpoint a --prompt word --max-tokens 5 >expected
 gpt2-sample --checkpoint llmc/model.bin --vocab a --prompt word --max-tokens 5 | cmp expected -
+
+for number in {1..80}; do echo "the number $number"; done | gpt2-tokenize --vocab a - | gpt2-shard --out-dir shards --prefix text
+for source in a llmc/model.bin; do
+  rm -rf run
+  gpt2-train -q --init-from $source --vocab a --train shards/*.bin --out run --context 32 --batch-size 2 \
+    --total-batch-tokens 64 --max-steps 2 --warmup-steps 0 --schedule constant
+  [ ! -e log.txt ] || cmp log.txt run/log.txt
+  cp run/log.txt .
+done
