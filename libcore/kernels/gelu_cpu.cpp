@@ -42,7 +42,7 @@ void add_bias_gelu_row(const float* bias, std::int64_t count, float* pre_activat
   });
 }
 
-// gelu'(x) = s + x s (1 - s) (2u)', s = sigmoid(2u); 1 - s = s e^(-2u) loses nothing where s is
+// gelu'(x) = s (1 + x (1 - s) (2u)'), s = sigmoid(2u); 1 - s = s e^(-2u) loses nothing where s is
 // near 1.
 void multiply_by_gelu_slope_row(const float* pre_activation, std::int64_t count, float* dx) {
   for_each_vector(count, [&](auto d, std::int64_t i) {
@@ -51,10 +51,9 @@ void multiply_by_gelu_slope_row(const float* pre_activation, std::int64_t count,
     const auto e = exp_minus_2u(d, x);
     const auto s = hn::Div(one, hn::Add(one, e));
     const auto slope_of_2u =
-        hn::Mul(hn::Set(d, kTwiceRoot), hn::MulAdd(hn::Set(d, 3 * kCubic), hn::Mul(x, x), one));
-    const auto slope_of_s = hn::Mul(hn::Mul(hn::Mul(e, s), s), slope_of_2u);
-    const auto slope = hn::MulAdd(x, slope_of_s, s);
-    hn::StoreU(hn::Mul(hn::LoadU(d, dx + i), slope), d, dx + i);
+        hn::MulAdd(hn::Set(d, 3 * kCubic * kTwiceRoot), hn::Mul(x, x), hn::Set(d, kTwiceRoot));
+    const auto share = hn::MulAdd(hn::Mul(hn::Mul(e, s), x), slope_of_2u, one);
+    hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, dx + i), s), share), d, dx + i);
   });
 }
 
