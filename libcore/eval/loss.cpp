@@ -93,12 +93,8 @@ std::optional<double> LossResult::word_perplexity() const {
 
 std::uint64_t validation_windows(const data::ShardSet& set, std::int64_t T,
                                  std::uint64_t max_tokens) {
-  std::uint64_t windows = 0, tokens_left = max_tokens > 0 ? max_tokens : UINT64_MAX;
-  for (const auto& shard : set.shards()) {
-    const auto tokens = std::min(shard.header().token_count, tokens_left);
-    if (tokens > 0) windows += (tokens - 1) / static_cast<std::uint64_t>(T);
-    tokens_left -= tokens;
-  }
+  auto windows = set.window_count(T);
+  if (max_tokens > 0) windows = std::min(windows, max_tokens / static_cast<std::uint64_t>(T));
   if (windows == 0) {
     throw formats::InputError(fmt::format(
         "{}: no window of {} tokens to validate on; give more tokens or a shorter context",
