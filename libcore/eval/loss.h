@@ -35,8 +35,8 @@ std::uint64_t validation_windows(const data::ShardSet& set, std::int64_t T,
                                  std::uint64_t max_tokens);
 
 /// Validation in training: the set's first windows in file order, as many whole ones as score at
-/// most `max_tokens` tokens (0: all), as llm.c and build-nanogpt count. The loss is summed in window
-/// order in double. Throws: InputError when there is no window.
+/// most `max_tokens` tokens (0: all), as llm.c and build-nanogpt count. The loss is summed in
+/// window order in double. Throws: InputError when there is no window.
 LossResult validation_loss(model::Gpt2& model, const data::ShardSet& set, std::int64_t B,
                            std::int64_t T, std::uint64_t max_tokens, const Progress& progress = {});
 
