@@ -21,21 +21,23 @@ namespace {
 using formats::InputError;
 using formats::JsonObject;
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kFirstReadBytes = std::size_t{1} << 12, kMostReadBytes = std::size_t{1} << 20;
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;  // HellaSwag's largest file has 47 MB
 
 /// All of a file or standard input, unpacked.
 std::string read_all(const std::string& path) {
   const auto source = formats::open_byte_source(path);
   std::string text;
-  for (std::size_t got = kReadBytes; got == kReadBytes;) {
+  // A small file costs little: pieces grow with what there is.
+  for (std::size_t asked = kFirstReadBytes, got = asked; got == asked;) {
     const auto kept = text.size();
     if (kept > kMostBytes) {
       throw InputError(fmt::format("{}: has more than {} bytes; questions take less",
                                    formats::name_in_errors(path), kMostBytes));
     }
-    text.resize(kept + kReadBytes);
-    got = source->read({reinterpret_cast<std::uint8_t*>(text.data()) + kept, kReadBytes});
+    asked = std::clamp(kept, kFirstReadBytes, kMostReadBytes);
+    text.resize(kept + asked);
+    got = source->read({reinterpret_cast<std::uint8_t*>(text.data()) + kept, asked});
     text.resize(kept + got);
   }
   return text;
