@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -28,13 +30,61 @@ constexpr std::int64_t kPieceElements = std::int64_t{1} << 19;
 /// Elements of one message that is received in its place.
 constexpr std::int64_t kLargestMessage = std::int64_t{1} << 24;
 
+/// Leaves the processor to others, the ranks beside this one foremost, until `is_done()`; MPI's own
+/// waiting would not, and would keep other threads from MPI.
+template <typename IsDone>
+void wait_until(const IsDone& is_done) {
+  constexpr int kPatientTurns = 1000;
+  for (int turn = 0; !is_done(); ++turn) {
+    if (turn < kPatientTurns) {
+      sched_yield();
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  }
+}
+
+/// Ends the process, and mpirun then all others, unless it is destroyed in time: while MPI begins
+/// and ends, no watchdog can run.
+class Deadline {
+ public:
+  Deadline(const CommunicatorOptions& options, std::string_view missed) {
+    if (options.rank_timeout_seconds <= 0) return;
+    thread_ = std::jthread([this, &options, missed](const std::stop_token& stop) {
+      const std::chrono::duration<double> timeout(options.rank_timeout_seconds);
+      std::unique_lock lock(mutex_);
+      wake_up_.wait_for(lock, stop, timeout, [] { return false; });
+      if (stop.stop_requested()) return;
+      if (options.on_lost)
+        options.on_lost(fmt::format("{} within {} s; one of them is stopped, or cannot be reached",
+                                    missed, options.rank_timeout_seconds));
+      std::_Exit(kLostExitCode);
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any wake_up_;
+  std::jthread thread_;  // last: joined before what it uses goes
+};
+
 /// The duplicate of a communicator of MPI: messages of one never meet those of another.
 class Group {
  public:
-  explicit Group(MPI_Comm from) { check_mpi(MPI_Comm_dup(from, &group_), "MPI_Comm_dup"); }
+  explicit Group(MPI_Comm from) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    {
+      const std::lock_guard lock(mpi_mutex());
+      check_mpi(MPI_Comm_idup(from, &group_, &request), "MPI_Comm_idup");
+    }
+    wait_until([&] { return is_done(request); });
+  }
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
-  ~Group() { MPI_Comm_free(&group_); }
+  ~Group() {
+    const std::lock_guard lock(mpi_mutex());
+    MPI_Comm_free(&group_);
+  }
   MPI_Comm get() const { return group_; }
 
  private:
@@ -46,35 +96,31 @@ class Messages {
  public:
   explicit Messages(MPI_Comm group) : group_(group) {}
   void send(const void* data, std::int64_t bytes, int to) {
+    const std::lock_guard lock(mpi_mutex());
     check_mpi(MPI_Isend(data, static_cast<int>(bytes), MPI_BYTE, to, 0, group_,
                         &requests_.emplace_back(MPI_REQUEST_NULL)),
               "MPI_Isend");
   }
   void receive(void* data, std::int64_t bytes, int from) {
+    const std::lock_guard lock(mpi_mutex());
     check_mpi(MPI_Irecv(data, static_cast<int>(bytes), MPI_BYTE, from, 0, group_,
                         &requests_.emplace_back(MPI_REQUEST_NULL)),
               "MPI_Irecv");
   }
-  /// Leaves the processor to others, the ranks beside this one foremost, while there is nothing to
-  /// do; MPI's own waiting would not.
   void wait() {
-    constexpr int kPatientTurns = 1000;
-    for (int turn = 0;; ++turn) {
-      int done = 0;
-      check_mpi(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
-                            MPI_STATUSES_IGNORE),
-                "MPI_Testall");
-      if (done != 0) break;
-      if (turn < kPatientTurns) {
-        sched_yield();
-      } else {
-        std::this_thread::sleep_for(std::chrono::microseconds(100));
-      }
-    }
+    wait_until([&] { return are_done(); });
     requests_.clear();
   }
 
  private:
+  bool are_done() {
+    const std::lock_guard lock(mpi_mutex());
+    int done = 0;
+    check_mpi(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
+                          MPI_STATUSES_IGNORE),
+              "MPI_Testall");
+    return done != 0;
+  }
   MPI_Comm group_;
   std::vector<MPI_Request> requests_;
 };
@@ -87,6 +133,7 @@ class MpiCommunicator final : public Communicator {
   }
   /// The one of the whole process, which leave() ends.
   void watch(const CommunicatorOptions& options) {
+    options_ = options;
     if (size_ == 1) return;
     std::array<char, MPI_MAX_PROCESSOR_NAME> name{};
     int length = 0;
@@ -204,8 +251,9 @@ class MpiCommunicator final : public Communicator {
   }
 
   int leave(int code) override {
-    if (code != 0 && !ends_together()) MPI_Abort(group(), code);
+    if (code != 0 && !ends_together()) abort_ranks(group(), code);
     code = static_cast<int>(maximum(code));
+    const Deadline deadline(options_, "not all ranks came to their end");
     watchdog_.reset();
     watched_group_.reset();
     group_.reset();
@@ -241,6 +289,7 @@ class MpiCommunicator final : public Communicator {
   std::optional<Group> group_, watched_group_;
   int rank_ = 0, size_ = 1;
   std::vector<std::vector<float>> buffers_;
+  CommunicatorOptions options_;
   std::optional<Watchdog> watchdog_;
 };
 
@@ -255,11 +304,30 @@ void check_mpi(int result, std::string_view action) {
       "{}: {}", action, std::string_view(words.data(), static_cast<std::size_t>(length))));
 }
 
+std::mutex& mpi_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+bool is_done(MPI_Request& request) {
+  const std::lock_guard lock(mpi_mutex());
+  int done = 0;
+  check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+  return done != 0;
+}
+
+void abort_ranks(MPI_Comm group, int code) {
+  const std::lock_guard lock(mpi_mutex());
+  MPI_Abort(group, code);
+  std::_Exit(code);
+}
+
 std::unique_ptr<Communicator> make_mpi_communicator(const CommunicatorOptions& options) {
+  const Deadline deadline(options, "the ranks did not find each other");
   int level = 0;
-  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &level);
-  if (level < MPI_THREAD_MULTIPLE) {
-    throw formats::UnavailableError("this MPI does not take calls from several threads at once");
+  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &level);
+  if (level < MPI_THREAD_SERIALIZED) {
+    throw formats::UnavailableError("this MPI does not take calls from more than one thread");
   }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   auto communicator = std::make_unique<MpiCommunicator>(MPI_COMM_WORLD);

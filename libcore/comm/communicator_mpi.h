@@ -6,6 +6,7 @@
 #include <mpi.h>
 
 #include <memory>
+#include <mutex>
 #include <string_view>
 
 #include "libcore/comm/communicator.h"
@@ -17,5 +18,16 @@ std::unique_ptr<Communicator> make_mpi_communicator(const CommunicatorOptions& o
 
 /// Throws: UnavailableError with MPI's words when `result` is not success.
 void check_mpi(int result, std::string_view action);
+
+/// MPI is called by one thread at a time, which holds this; no call waits for another rank.
+std::mutex& mpi_mutex();
+
+/// The exit code of a run that lost a rank.
+inline constexpr int kLostExitCode = 69;
+
+bool is_done(MPI_Request& request);
+
+/// Ends all ranks with `code`.
+[[noreturn]] void abort_ranks(MPI_Comm group, int code);
 
 }  // namespace gpt2::comm

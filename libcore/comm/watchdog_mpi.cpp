@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "formats/errors.h"
 #include "libcore/comm/communicator_mpi.h"
 
 namespace gpt2::comm {
@@ -20,7 +21,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kBeatEvery = 200ms;
 constexpr auto kLeavingBeatEvery = 2ms;
-constexpr int kUnavailable = 69;
 
 /// What a rank tells the next one.
 struct Beat {
@@ -28,18 +28,18 @@ struct Beat {
   std::array<char, 127> phase{};
 };
 
-bool is_done(MPI_Request& request) {
-  int done = 0;
-  check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "test");
-  return done != 0;
-}
-
 }  // namespace
 
 Watchdog::Watchdog(MPI_Comm group, std::vector<std::string> host_names,
                    const CommunicatorOptions& options)
     : group_(group), host_names_(std::move(host_names)), options_(options) {
-  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  thread_ = std::jthread([this](const std::stop_token& stop) {
+    try {
+      run(stop);
+    } catch (const formats::UnavailableError& error) {
+      end_ranks(error.what());
+    }
+  });
 }
 
 Watchdog::~Watchdog() = default;
@@ -51,16 +51,20 @@ void Watchdog::say_phase(std::string_view phase) {
 
 void Watchdog::run(const std::stop_token& stop) {
   int rank = 0, size = 0;
-  MPI_Comm_rank(group_, &rank);
-  MPI_Comm_size(group_, &size);
+  {
+    const std::lock_guard lock(mpi_mutex());
+    MPI_Comm_rank(group_, &rank);
+    MPI_Comm_size(group_, &size);
+  }
   const int next = (rank + 1) % size, before = (rank + size - 1) % size;
   const std::chrono::duration<double> timeout(options_.rank_timeout_seconds);
 
   Beat sent, received, heard;
   MPI_Request sending = MPI_REQUEST_NULL, receiving = MPI_REQUEST_NULL;
   const auto listen = [&] {
+    const std::lock_guard lock(mpi_mutex());
     check_mpi(MPI_Irecv(&received, sizeof(received), MPI_BYTE, before, 0, group_, &receiving),
-              "receive");
+              "MPI_Irecv");
   };
   listen();
   auto last_turn = Clock::now(), heard_at = last_turn;
@@ -82,10 +86,14 @@ void Watchdog::run(const std::stop_token& stop) {
         std::copy_n(phase_.begin(), count, sent.phase.begin());
         sent.phase[count] = '\0';
       }
-      check_mpi(MPI_Isend(&sent, sizeof(sent), MPI_BYTE, next, 0, group_, &sending), "send");
+      const std::lock_guard lock(mpi_mutex());
+      check_mpi(MPI_Isend(&sent, sizeof(sent), MPI_BYTE, next, 0, group_, &sending), "MPI_Isend");
     }
     if (heard.leaves == 0 && timeout.count() > 0 && now - heard_at > timeout) {
-      report(before, heard.phase.data());
+      const std::string_view phase = heard.phase.data();
+      end_ranks(fmt::format("rank {} on {} has not been heard of for {} s (last in: {})", before,
+                            host_names_[static_cast<std::size_t>(before)], timeout.count(),
+                            phase.empty() ? "start" : phase));
     }
     if (stop.stop_requested()) {
       std::this_thread::sleep_for(kLeavingBeatEvery);
@@ -96,16 +104,12 @@ void Watchdog::run(const std::stop_token& stop) {
   }
 }
 
-void Watchdog::report(int rank, std::string_view phase) const {
+void Watchdog::end_ranks(std::string_view why) const {
   if (options_.on_lost) {
-    options_.on_lost(fmt::format(
-        "rank {} on {} has not been heard of for {} s (last in: {}); the run ends, and --resume "
-        "latest goes on from its last checkpoint",
-        rank, host_names_[static_cast<std::size_t>(rank)], options_.rank_timeout_seconds,
-        phase.empty() ? "start" : phase));
+    options_.on_lost(
+        fmt::format("{}; the run ends, and --resume latest goes on from its last checkpoint", why));
   }
-  MPI_Abort(group_, kUnavailable);
-  std::abort();
+  abort_ranks(group_, kLostExitCode);
 }
 
 }  // namespace gpt2::comm

@@ -28,7 +28,7 @@ class Watchdog {
 
  private:
   void run(const std::stop_token& stop);
-  [[noreturn]] void report(int rank, std::string_view phase) const;
+  [[noreturn]] void end_ranks(std::string_view why) const;
 
   MPI_Comm group_;
   std::vector<std::string> host_names_;  // by rank

@@ -78,6 +78,7 @@ int main(int argc, char** argv) {
   tool.version_details(describe_build);
   std::unique_ptr<comm::Communicator> ranks;
   const int code = tool.run(argc, argv, [&] {
+    tools::catch_stop_signals(/*announce=*/false);  // MPI takes its time to start
     ranks = comm::open_communicator({.launched = tools::is_started_by_launcher(),
                                      .rank_timeout_seconds = config.rank_timeout,
                                      .on_lost = cli::complain});

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -21,7 +22,22 @@ std::string duration_text(double seconds) {
   return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
 }
 
+/// As many of `pieces`, which begin with what matters most, as the terminal's line has room for.
+std::string joined_to_fit(const std::vector<std::string>& pieces) {
+  constexpr std::string_view kBetween = "  ";
+  const auto room = static_cast<std::size_t>(cli::terminal_columns() - 1);
+  std::string line;
+  for (const auto& piece : pieces) {
+    if (piece.empty()) continue;
+    if (!line.empty() && line.size() + kBetween.size() + piece.size() > room) continue;
+    line += line.empty() ? piece : fmt::format("{}{}", kBetween, piece);
+  }
+  return line;
+}
+
 }  // namespace
+
+bool TrainingStatus::wants_matmul_rate() const { return cli::progress_wanted(); }
 
 void TrainingStatus::on_notice(const std::string& sentence) { cli::notice(sentence); }
 
@@ -29,8 +45,15 @@ void TrainingStatus::on_begin(const train::RunSummary& summary) {
   const auto& plan = summary.plan;
   first_step_ = step_ = summary.first_step;
   max_steps_ = plan.max_steps;
-  begin_ = last_line_ = last_record_ = Clock::now();
+  begin_ = last_line_ = last_record_ = last_save_ = Clock::now();
   run_ = summary.run.string();
+  matmul_rate_ = summary.matmul_rate;
+  save_every_steps_ = summary.save_every_steps;
+  save_every_seconds_ = summary.save_every_seconds;
+  if (const auto& best = summary.best_validation) {
+    best_validation_loss_ = best->numbers.at("loss");
+    best_validation_step_ = best->step;
+  }
   const auto& shape = summary.shape;
   // Forward and backward: 6 for each weight, 12 for each pair of a query and a key's channel.
   operations_per_token_ = 6 * static_cast<double>(summary.parameter_count) +
@@ -48,12 +71,28 @@ void TrainingStatus::on_begin(const train::RunSummary& summary) {
       static_cast<double>(plan.max_steps) * static_cast<double>(plan.sequences_per_step) /
           static_cast<double>(plan.windows_per_epoch),
       summary.training_tokens));
+  if (matmul_rate_ > 0) {
+    cli::notice(
+        fmt::format("large matrix products run at {}FLOP/s here: the peak that steps are "
+                    "compared with",
+                    cli::short_number(matmul_rate_)));
+  }
 }
 
-double TrainingStatus::seconds_left() const {
+/// With all that comes between steps.
+double TrainingStatus::seconds_per_step() const {
   const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
-  return seconds / static_cast<double>(step_ - first_step_) *
-         static_cast<double>(max_steps_ - step_);
+  return seconds / static_cast<double>(step_ - first_step_);
+}
+
+/// By steps, by time, or at the end.
+double TrainingStatus::seconds_to_save() const {
+  auto steps = max_steps_ - step_;
+  if (save_every_steps_ > 0) steps = std::min(steps, save_every_steps_ - step_ % save_every_steps_);
+  const double seconds = static_cast<double>(steps) * seconds_per_step();
+  if (save_every_seconds_ <= 0) return seconds;
+  const double since = std::chrono::duration<double>(Clock::now() - last_save_).count();
+  return std::min(seconds, std::max(0.0, save_every_seconds_ - since));
 }
 
 void TrainingStatus::show_step(const formats::TrainLogRecord& record) {
@@ -64,33 +103,32 @@ void TrainingStatus::show_step(const formats::TrainLogRecord& record) {
   const double learning_rate = record.numbers.at("learning_rate");
   mean_loss_ = kKept * mean_loss_ + (1 - kKept) * loss;
   mean_weight_ = kKept * mean_weight_ + (1 - kKept);
+  const double seconds_left = static_cast<double>(max_steps_ - step_) * seconds_per_step();
   if (line_) {
-    // What matters most stands first: a narrow terminal cuts the rest off.
-    auto line = fmt::format(
-        "step {}/{}  loss {:.4f} (mean {:.4f})  {} tokens/s  {} left  norm {:.2f}  lr {:.2e}  "
-        "{}FLOP/s",
-        step_, max_steps_, loss, mean_loss_ / mean_weight_, cli::short_number(rate),
-        cli::clock_text(seconds_left()), norm, learning_rate,
-        cli::short_number(rate * operations_per_token_));
-    if (last_save_) {
-      const double seconds = std::chrono::duration<double>(Clock::now() - *last_save_).count();
-      line += fmt::format("  saved {} ago", cli::clock_text(seconds));
-    }
-    return line_->show(std::move(line));
+    const double share = matmul_rate_ > 0 ? rate * operations_per_token_ / matmul_rate_ : 0;
+    return line_->show(
+        joined_to_fit({fmt::format("step {}/{}", step_, max_steps_),
+                       fmt::format("loss {:.4f} (mean {:.4f})", loss, mean_loss_ / mean_weight_),
+                       fmt::format("{} tokens/s", cli::short_number(rate)),
+                       fmt::format("{} left", cli::clock_text(seconds_left)),
+                       share > 0 ? fmt::format("{:.0f} % of peak", 100 * share) : "",
+                       fmt::format("norm {:.2f}", norm), fmt::format("lr {:.2e}", learning_rate),
+                       fmt::format("save in {}", cli::clock_text(seconds_to_save()))}));
   }
   const auto now = Clock::now();
   if (step_ != first_step_ + 1 && step_ != max_steps_ && now - last_line_ < kLineEvery) return;
   last_line_ = now;
-  cli::notice(fmt::format(
-      "step {}/{}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.0f} tokens/s  {} left", step_,
-      max_steps_, loss, norm, learning_rate, rate, duration_text(seconds_left())));
+  cli::notice(
+      fmt::format("step {}/{}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.0f} tokens/s  {} left",
+                  step_, max_steps_, loss, norm, learning_rate, rate, duration_text(seconds_left)));
 }
 
 /// The time since the record before went into this one; a save is written beside the steps.
 void TrainingStatus::count_time(const formats::TrainLogRecord& record) {
   if (record.kind == "checkpoint") {
     seconds_of_["checkpoint"] += record.numbers.at("stall_seconds");
-    last_save_ = Clock::now();
+    const std::chrono::duration<double> since(record.numbers.at("seconds"));
+    last_save_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(since);
     return;
   }
   const auto now = Clock::now();
@@ -102,17 +140,19 @@ void TrainingStatus::show_summary() const {
   if (step_ == first_step_) return;
   const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
   std::string shares;
-  for (const auto& [kind, what] : {std::pair{"val", "validating"},
+  for (const auto& [kind, what] : {std::pair{"train", "training"},
+                                   {"val", "validating"},
                                    {"hella", "on HellaSwag"},
                                    {"sample", "sampling"},
+                                   {"histogram", "on histograms"},
                                    {"checkpoint", "waiting for saves"}}) {
     const auto spent = seconds_of_.find(kind);
     if (spent == seconds_of_.end()) continue;
     shares += fmt::format(", {:.0f} % {}", 100 * spent->second / seconds, what);
   }
   cli::notice(fmt::format("{} steps in {}{}", step_ - first_step_, duration_text(seconds), shares));
-  if (best_validation_loss_) {
-    cli::notice(fmt::format("validation loss {:.4f}, best of this start {:.4f} at step {}",
+  if (last_validation_loss_) {
+    cli::notice(fmt::format("validation loss {:.4f}, best {:.4f} at step {}",
                             *last_validation_loss_, *best_validation_loss_, best_validation_step_));
   }
   cli::notice(fmt::format(
@@ -154,20 +194,33 @@ void TrainingStatus::show_profile(const formats::TrainLogRecord& record) {
              share(other_seconds));
 }
 
+void TrainingStatus::show_validation(const formats::TrainLogRecord& record) {
+  const double loss = record.numbers.at("loss");
+  const bool is_best = !best_validation_loss_ || loss < *best_validation_loss_;
+  last_validation_loss_ = loss;
+  if (is_best) {
+    best_validation_loss_ = loss;
+    best_validation_step_ = record.step;
+  }
+  cli::event(fmt::format("step {}/{}  validation loss {:.4f}{}", record.step, max_steps_, loss,
+                         is_best ? ""
+                                 : fmt::format(" (best {:.4f} at step {})", *best_validation_loss_,
+                                               best_validation_step_)));
+}
+
 void TrainingStatus::on_record(const formats::TrainLogRecord& record) {
   count_time(record);
   if (record.kind == "train") {
     show_step(record);
   } else if (record.kind == "val") {
-    const double loss = record.numbers.at("loss");
-    last_validation_loss_ = loss;
-    if (!best_validation_loss_ || loss < *best_validation_loss_) {
-      best_validation_loss_ = loss;
-      best_validation_step_ = record.step;
-    }
-    cli::notice(fmt::format("step {}/{}  validation loss {:.4f}", record.step, max_steps_, loss));
+    show_validation(record);
+  } else if (record.kind == "hella") {
+    cli::event(fmt::format("step {}/{}  HellaSwag {:.4f} of {:.0f} questions", record.step,
+                           max_steps_, record.numbers.at("accuracy"), record.numbers.at("items")));
   } else if (record.kind == "sample") {
-    cli::notice(fmt::format("step {}/{}  sample: {}", record.step, max_steps_, record.text));
+    cli::event(fmt::format("step {}/{}  sample:", record.step, max_steps_));
+    std::istringstream lines(record.text);
+    for (std::string line; std::getline(lines, line);) cli::notice("  | " + line);
   } else if (record.kind == "profile") {
     show_profile(record);
   } else if (record.kind == "checkpoint" && cli::verbosity() > 0) {

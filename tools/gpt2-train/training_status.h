@@ -17,6 +17,7 @@ namespace gpt2::tools {
 class TrainingStatus : public train::TrainingObserver {
  public:
   void on_notice(const std::string& sentence) override;
+  bool wants_matmul_rate() const override;
   void on_begin(const train::RunSummary& summary) override;
   void on_record(const formats::TrainLogRecord& record) override;
   void on_validation(std::uint64_t tokens_done, std::uint64_t tokens) override;
@@ -28,13 +29,16 @@ class TrainingStatus : public train::TrainingObserver {
   void count_time(const formats::TrainLogRecord& record);
   void show_step(const formats::TrainLogRecord& record);
   void show_profile(const formats::TrainLogRecord& record);
-  double seconds_left() const;
+  void show_validation(const formats::TrainLogRecord& record);
+  double seconds_per_step() const;
+  double seconds_to_save() const;
 
   std::string run_;
-  double operations_per_token_ = 0;
+  double operations_per_token_ = 0, matmul_rate_ = 0;
+  std::uint64_t save_every_steps_ = 0;
+  double save_every_seconds_ = 0;
   std::uint64_t first_step_ = 0, max_steps_ = 0, step_ = 0;
-  Clock::time_point begin_, last_line_, last_record_;
-  std::optional<Clock::time_point> last_save_;
+  Clock::time_point begin_, last_line_, last_record_, last_save_;
   double mean_loss_ = 0, mean_weight_ = 0;  // over the last steps, falling off
   std::optional<double> best_validation_loss_, last_validation_loss_;
   std::uint64_t best_validation_step_ = 0;

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The gpt2-tools authors
+# stop_and_resume.sh [STOPS]: signals at random moments to mpirun (SIGUSR1) and gpt2-mpirun (SIGTERM, SIGINT) leave a
+# checkpoint and 75; the run goes on with another number of ranks and ends as one that was left alone.
+source "$(dirname "$0")/ranks.bash"
+stops_wanted=${1:-3}
+RANDOM=1
+
+train() {  # RUN; words on stderr
+  exec gpt2-train -q "${shape[@]}" --max-steps 120 --val-every 20 --val-tokens 1Ki --save-every-steps 0 \
+    --save-every-seconds 0.3 --threads 1 --resume auto --out "$1"
+}
+export -f train
+(train whole)
+
+worlds=(1 2 4) signals=(USR1 TERM INT)
+for ((stops = 0; stops < stops_wanted; ++stops)); do
+  world=${worlds[stops % 3]} signal=${signals[(stops + stops / 3) % 3]}
+  mpirun=gpt2-mpirun
+  [ "$signal" != USR1 ] || mpirun=mpirun
+  # An interactive shell's child minds SIGINT; a background one's ignores it.
+  env --default-signal=INT "$mpirun" -np "$world" gpt2-train -q "${shape[@]}" --max-steps 120 --val-every 20 \
+    --val-tokens 1Ki --save-every-steps 0 --save-every-seconds 0.3 --threads 1 --resume auto --out run 2>words &
+  launcher=$!
+  sleep "0.$((RANDOM % 5 + 4))"
+  kill "-$signal" "$launcher"
+  code=0
+  wait "$launcher" || code=$?
+  [ "$code" -ne 0 ] || break
+  [ "$code" -eq 75 ] || fail "SIG$signal, $world ranks: exit code $code: $(<words)"
+  grep -q '^gpt2-train: stopped by ' words || fail "SIG$signal, $world ranks: $(<words)"
+done
+(train run)
+cmp <(metrics whole) <(metrics run) || fail 'other metrics after the stops'
+cmp whole/checkpoints/final/model.safetensors run/checkpoints/final/model.safetensors || fail 'other weights after the stops'
