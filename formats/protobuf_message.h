@@ -43,6 +43,12 @@ class ProtobufMessage {
   ProtobufMessage& message(std::uint32_t field, const ProtobufMessage& value) {
     return text(field, value.bytes_);
   }
+  ProtobufMessage& reals(std::uint32_t field, std::span<const double> values) {  // packed
+    put_varint(field << 3U | 2U);
+    put_varint(8 * values.size());
+    for (const double value : values) put_fixed<8>(std::bit_cast<std::uint64_t>(value));
+    return *this;
+  }
   const std::string& bytes() const { return bytes_; }
 
  private:

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <type_traits>
 
 #include "formats/byte_codec.h"
 #include "formats/crc32c.h"
@@ -61,6 +62,39 @@ ProtobufMessage text_value(const std::string& tag, const std::string& text) {
   return message;
 }
 
+ProtobufMessage histogram_value(const std::string& tag, const TensorboardHistogram& histogram) {
+  const auto& [low, high, sum, sum_squares, counts] = histogram;
+  const auto bin_count = static_cast<double>(counts.size());
+  double element_count = 0;
+  std::vector<double> upper_edges, heights;
+  for (const auto count : counts) {
+    heights.push_back(static_cast<double>(count));
+    element_count += heights.back();
+    const auto bins_below = static_cast<double>(heights.size());
+    upper_edges.push_back(low + (high - low) * bins_below / bin_count);
+  }
+  ProtobufMessage proto, message;
+  proto.real(1, low).real(2, high).real(3, element_count).real(4, sum).real(5, sum_squares);
+  proto.reals(6, upper_edges).reals(7, heights);
+  message.text(1, tag).message(5, proto);
+  return message;
+}
+
+ProtobufMessage encode_value(const TensorboardValue& value) {
+  return std::visit(
+      [&](const auto& content) {
+        using Content = std::decay_t<decltype(content)>;
+        if constexpr (std::is_same_v<Content, float>) {
+          return scalar_value(value.tag, content);
+        } else if constexpr (std::is_same_v<Content, std::string>) {
+          return text_value(value.tag, content);
+        } else {
+          return histogram_value(value.tag, content);
+        }
+      },
+      value.value);
+}
+
 std::string host_name() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "host";
@@ -88,11 +122,7 @@ std::string encode_tensorboard_head(double time) {
 
 std::string encode_tensorboard_event(const TensorboardEvent& event) {
   ProtobufMessage summary, message;
-  for (const auto& [tag, value] : event.values) {
-    const auto* text = std::get_if<std::string>(&value);
-    summary.message(
-        1, text != nullptr ? text_value(tag, *text) : scalar_value(tag, std::get<float>(value)));
-  }
+  for (const auto& value : event.values) summary.message(1, encode_value(value));
   message.real(1, event.time).whole(2, event.step).message(5, summary);
   return framed(message.bytes());
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// TensorBoard's event files: scalars and texts by step. Spec: formats/tensorboard_events.md; change
-// both together.
+// TensorBoard's event files: scalars, texts and histograms by step. Spec:
+// formats/tensorboard_events.md; change both together.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,16 @@
 
 namespace gpt2::formats {
 
+/// Equal bins from low to high.
+struct TensorboardHistogram {
+  double low = 0, high = 0, sum = 0, sum_squares = 0;
+  std::vector<std::uint64_t> counts;
+};
+
 struct TensorboardValue {
-  std::string tag;                         // "train/loss"
-  std::variant<float, std::string> value;  // a scalar; a text in Markdown
+  std::string tag;  // "train/loss"
+  /// A scalar; a text in Markdown; a histogram.
+  std::variant<float, std::string, TensorboardHistogram> value;
 };
 
 struct TensorboardEvent {

@@ -136,6 +136,11 @@ std::string encode_train_log_record(const TrainLogRecord& record) {
   json.key("time").value(record.time);
   for (const auto& [name, value] : record.numbers) json.key(name).value(value);
   if (!record.text.empty()) json.key("text").value(record.text);
+  if (!record.counts.empty()) {
+    json.key("counts").begin_array();
+    for (const auto count : record.counts) json.value(count);
+    json.end_array();
+  }
   json.end_object();
   return json.text();
 }
@@ -152,10 +157,17 @@ TrainLogRecord decode_train_log_record(std::string_view json, std::string_view p
     if (field.key == "kind" || field.key == "step" || field.key == "time") continue;
     if (field.key == "text") {
       record.text = object.text(field);
+    } else if (field.key == "counts") {
+      record.counts = object.whole_numbers("counts");
     } else {
       record.numbers[std::string(field.key)] =
           field.value.is_null() ? std::numeric_limits<double>::quiet_NaN() : object.number(field);
     }
+  }
+  if (record.kind == "histogram") {
+    for (const char* name : {"low", "high", "sum", "sum_squares"}) object.number(name);
+    if (object.text("text").empty()) object.refuse("text", "is empty");
+    if (object.whole_numbers("counts").empty()) object.refuse("counts", "is empty");
   }
   return record;
 }

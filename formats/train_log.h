@@ -14,14 +14,16 @@
 
 namespace gpt2::formats {
 
-/// One line of metrics.jsonl: kind is train, val, hella, sample, checkpoint, skip or profile.
+/// One line of metrics.jsonl: kind is train, val, hella, sample, histogram, checkpoint, skip or
+/// profile.
 struct TrainLogRecord {
   std::string kind;
   std::uint64_t step = 0;
   double time = 0;  // seconds since the epoch
   /// loss, learning_rate, gradient_norm, tokens, tokens_per_second; accuracy of kind hella ...
   std::map<std::string, double> numbers;
-  std::string text;  // kind sample only
+  std::string text;                        // of a sample; of a histogram, what it counts
+  std::vector<std::uint64_t> counts = {};  // of a histogram
 
   bool operator==(const TrainLogRecord&) const = default;
 };

@@ -46,7 +46,8 @@ std::string curve_name(const TrainLogRecord& record, const std::string& number) 
 
 /// Records that are points of curves by step.
 bool is_of_a_step(const TrainLogRecord& record) {
-  static const std::set<std::string_view> kinds{"train", "val", "hella", "sample", "skip"};
+  static const std::set<std::string_view> kinds{"train",  "val",       "hella",
+                                                "sample", "histogram", "skip"};
   return kinds.contains(record.kind);
 }
 
@@ -54,6 +55,13 @@ bool is_of_a_step(const TrainLogRecord& record) {
 
 formats::TensorboardEvent event_of(const TrainLogRecord& record) {
   formats::TensorboardEvent event{.time = record.time, .step = record.step};
+  if (record.kind == "histogram") {
+    const auto number = [&](const char* name) { return record.numbers.at(name); };
+    event.values.push_back(
+        {record.text, formats::TensorboardHistogram{number("low"), number("high"), number("sum"),
+                                                    number("sum_squares"), record.counts}});
+    return event;
+  }
   for (const auto& [name, number] : record.numbers) {
     event.values.push_back({curve_name(record, name), static_cast<float>(number)});
   }
@@ -123,6 +131,21 @@ formats::WandbRun wandb_run(const fs::path& run, const TrainingConfig& config, d
   return described;
 }
 
+/// W&B's form of a histogram: counts, and one edge more.
+std::string histogram_json(const TrainLogRecord& record) {
+  const double low = record.numbers.at("low"), high = record.numbers.at("high");
+  const auto bin_count = static_cast<double>(record.counts.size());
+  formats::JsonWriter json;
+  json.begin_object().key("_type").value("histogram").key("values").begin_array();
+  for (const auto count : record.counts) json.value(count);
+  json.end_array().key("bins").begin_array();
+  for (std::size_t edge = 0; edge <= record.counts.size(); ++edge) {
+    json.value(low + (high - low) * static_cast<double>(edge) / bin_count);
+  }
+  json.end_array().end_object();
+  return json.text();
+}
+
 /// Joins the records of a step to the one row that W&B wants of it.
 class RowBuilder {
  public:
@@ -133,6 +156,10 @@ class RowBuilder {
     if (record.step != row_.step) done = take();
     row_.step = record.step;
     row_.time = record.time;
+    if (record.kind == "histogram") {
+      row_.values[record.text] = histogram_json(record);
+      return done;
+    }
     for (const auto& [name, number] : record.numbers) {
       row_.values[curve_name(record, name)] =
           std::isfinite(number) ? formats::json_number(number) : "\"NaN\"";

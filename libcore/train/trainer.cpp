@@ -20,6 +20,7 @@
 #include "libcore/model/model_directory.h"
 #include "libcore/sample/sampler.h"
 #include "libcore/train/checkpoint_store.h"
+#include "libcore/train/histogram.h"
 
 namespace gpt2::train {
 namespace {
@@ -190,7 +191,7 @@ void Trainer::take_step() {
       {"tokens_per_second", tokens / last_step_seconds_}};
   if (!finite) numbers["skipped_steps"] = static_cast<double>(progress_.skipped_steps);
   log(finite ? "train" : "skip", std::move(numbers));
-  if (finite) return;
+  if (finite) return log_histograms_when_due(total.gradients);
   parts_.observer.on_notice(fmt::format(
       "step {}: loss {}, gradient norm {}; the update is left out", progress_.step, loss, norm));
   if (progress_.bad_steps_in_row < parts_.config.max_bad_steps) return;
@@ -207,15 +208,45 @@ void Trainer::take_step() {
 
 /// One update of all weights on all ranks, each of which has its share of the gradients.
 void Trainer::update(const device::DeviceBuffer& gradients, double norm, double learning_rate) {
-  const auto elements = parts_.model.table().buffer_elements();
-  const auto gather = [&](const device::DeviceBuffer& buffer) {
-    parts_.communicator.gather_shares({buffer.data(), device::DataType::kF32, {elements}},
-                                      {elements, parts_.communicator.size()});
-  };
   const bool keeps_share = parts_.config.zero == "1";
   if (!keeps_share) gather(gradients);
   parts_.optimizer.step(gradients, norm, learning_rate);
   if (keeps_share) gather(parts_.model.parameters());
+}
+
+void Trainer::gather(const device::DeviceBuffer& buffer) {
+  const auto elements = parts_.model.table().buffer_elements();
+  parts_.communicator.gather_shares({buffer.data(), device::DataType::kF32, {elements}},
+                                    {elements, parts_.communicator.size()});
+}
+
+/// One record for each tensor's weights, as the step left them, and for the gradients it was done
+/// with. Between a step and its checkpoint, so that a run that goes on has them once.
+void Trainer::log_histograms_when_due(const device::DeviceBuffer& gradients) {
+  if (!is_due(progress_.step, parts_.config.histogram_every)) return;
+  parts_.communicator.say_phase(fmt::format("histograms of step {}", progress_.step));
+  const bool shares_lie_apart = parts_.config.zero == "1";
+  if (shares_lie_apart) gather(gradients);
+  if (!is_first()) return;
+  constexpr std::string_view kPrefix = "transformer.";
+  std::vector<float> values;
+  for (const auto& [what, buffer] :
+       {std::pair{"weights", &parts_.model.parameters()}, {"gradients", &gradients}}) {
+    for (const auto& parameter : parts_.model.table().parameters()) {
+      values.resize(static_cast<std::size_t>(parameter.element_count));
+      parts_.model.device().copy_to_host(values.data(), buffer->f32() + parameter.offset,
+                                         values.size() * sizeof(float));
+      auto [low, high, sum, sum_squares, counts] = histogram_of(values);
+      std::string_view name = parameter.name;
+      if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
+      write_record(
+          {.kind = "histogram",
+           .step = progress_.step,
+           .numbers = {{"low", low}, {"high", high}, {"sum", sum}, {"sum_squares", sum_squares}},
+           .text = fmt::format("{}/{}", what, name),
+           .counts = std::move(counts)});
+    }
+  }
 }
 
 /// What the step just done (or step 0, or the one that a resumed run stands at) calls for. False if
@@ -250,7 +281,8 @@ void Trainer::validate_when_due() {
     parts_.observer.on_validation(done, all);
   };
   const auto result = eval::validation_loss(parts_.model, *parts_.val_set, parts_.plan.B,
-                                            parts_.plan.T, parts_.config.val_tokens, watch);
+                                            parts_.plan.T, parts_.config.val_tokens,
+                                            parts_.communicator, watch);
   progress_.validation_loss = result.loss;
   log("val", {{"loss", result.loss}, {"tokens", static_cast<double>(result.token_count)}});
 }
@@ -260,10 +292,10 @@ void Trainer::answer_when_due() {
   const bool due = progress_.step > 0 && (is_due(progress_.step, parts_.config.hellaswag_every) ||
                                           progress_.step == parts_.plan.max_steps);
   if (parts_.hellaswag == nullptr || !due || logged_.contains("hella")) return;
-  const auto items =
-      eval::evaluate(parts_.model, *parts_.hellaswag, {},
-                     [&](std::size_t, std::size_t, std::size_t) { leave_if_asked(); });
-  const auto accuracy = eval::summarize(items, eval::EvalConvention::kLlmc).acc_norm;
+  parts_.communicator.say_phase(fmt::format("questions after step {}", progress_.step));
+  const auto accuracy =
+      eval::accuracy_of_ranks(parts_.model, *parts_.hellaswag, parts_.communicator,
+                              [&] { leave_if_asked(); });
   log("hella",
       {{"accuracy", accuracy.value()}, {"items", static_cast<double>(accuracy.item_count)}});
 }

@@ -81,6 +81,8 @@ class Trainer {
   void run_to_end();
   void take_step();
   void update(const device::DeviceBuffer& gradients, double norm, double learning_rate);
+  void gather(const device::DeviceBuffer& buffer);  // each rank's share to all
+  void log_histograms_when_due(const device::DeviceBuffer& gradients);
   bool complete_step();
   void leave_if_asked() const;  // all ranks
   void validate_when_due();

@@ -43,7 +43,7 @@ struct TrainingConfig {
   std::uint64_t val_every = 250, val_tokens = 131072;
   std::string hellaswag;
   std::uint64_t hellaswag_every = 250;
-  std::uint64_t sample_every = 0;
+  std::uint64_t sample_every = 0, histogram_every = 0;
   std::string sample_prompt;
   std::uint64_t save_every_steps = 5000, save_every_epochs = 1, keep_last = 3;
   double save_every_seconds = 60;
@@ -200,6 +200,10 @@ void for_each_option(Config& config, Visit&& visit) {
         config.sample_every);
   visit(TrainingOption{"sample-prompt", "TEXT", kFree, "text that the samples continue"},
         config.sample_prompt);
+  visit(TrainingOption{"histogram-every", "N", kFree,
+                       "steps between histograms of all weights and gradients, which --tensorboard "
+                       "and --wandb show (0: none)"},
+        config.histogram_every);
   visit(TrainingOption{"save-every-steps", "N", kFree, "steps between kept checkpoints (0: none)"},
         config.save_every_steps);
   visit(TrainingOption{"save-every-seconds", "S", kFree,

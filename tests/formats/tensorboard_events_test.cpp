@@ -66,6 +66,28 @@ BOOST_AUTO_TEST_CASE(scalar_has_the_bytes_of_the_protocol) {
   BOOST_TEST(records.front() == kWanted);
 }
 
+BOOST_AUTO_TEST_CASE(histogram_has_the_bytes_of_the_protocol) {
+  const TensorboardHistogram two_bins{
+      .low = -2, .high = 2, .sum = 1, .sum_squares = 4, .counts = {1, 2}};
+  const auto records =
+      payloads(encode_tensorboard_event({.time = 2, .step = 1, .values = {{"w", two_bins}}}));
+  BOOST_REQUIRE_EQUAL(records.size(), 1U);
+  constexpr std::string_view kWanted(
+      "\x09\0\0\0\0\0\0\0\x40\x10\x01"
+      "\x2A\x58\x0A\x56\x0A\x01w\x2A\x51"  // 5 summary, 1 value, 1 tag, 5 histo
+      "\x09\0\0\0\0\0\0\0\xC0"             // 1 min -2
+      "\x11\0\0\0\0\0\0\0\x40"             // 2 max 2
+      "\x19\0\0\0\0\0\0\x08\x40"           // 3 num 3
+      "\x21\0\0\0\0\0\0\xF0\x3F"           // 4 sum 1
+      "\x29\0\0\0\0\0\0\x10\x40"           // 5 sum_squares 4
+      "\x32\x10\0\0\0\0\0\0\0\0"           // 6 bucket_limit 0, 2
+      "\0\0\0\0\0\0\0\x40"
+      "\x3A\x10\0\0\0\0\0\0\xF0\x3F"  // 7 bucket 1, 2
+      "\0\0\0\0\0\0\0\x40",
+      101);
+  BOOST_TEST(records.front() == kWanted);
+}
+
 BOOST_AUTO_TEST_CASE(file_begins_with_version_and_start_of_session) {
   const auto records = payloads(encode_tensorboard_head(2));
   BOOST_REQUIRE_EQUAL(records.size(), 2U);

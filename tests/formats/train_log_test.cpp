@@ -69,6 +69,25 @@ BOOST_AUTO_TEST_CASE(record_is_written_as_the_page_says) {
              R"("gradient_norm": 14.5, "learning_rate": 8.4e-07, "loss": 10.95})");
 }
 
+BOOST_AUTO_TEST_CASE(histogram_reads_back_and_needs_all_of_its_parts) {
+  const std::string whole =
+      R"({"kind": "histogram", "step": 500, "time": 2, "high": 0.4, "low": -0.4, "sum": 1.5, )"
+      R"("sum_squares": 0.3, "text": "weights/wte.weight", "counts": [1, 5, 7, 3]})";
+  const auto record = decode_train_log_record(whole, "m", 1);
+  BOOST_TEST(record.counts == (std::vector<std::uint64_t>{1, 5, 7, 3}),
+             boost::test_tools::per_element());
+  BOOST_TEST(encode_train_log_record(record) == whole);
+  for (const std::string part :
+       {R"("high": 0.4, )", R"("low": -0.4, )", R"("sum": 1.5, )", R"("sum_squares": 0.3, )",
+        R"("text": "weights/wte.weight", )", R"(, "counts": [1, 5, 7, 3])", "1, 5, 7, 3"}) {
+    auto lacking = whole;
+    lacking.erase(lacking.find(part), part.size());
+    BOOST_TEST_CONTEXT(lacking) {
+      BOOST_CHECK_THROW(decode_train_log_record(lacking, "m", 1), FormatError);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(number_that_is_not_finite_reads_back_as_nan) {
   for (const double value :
        {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),

@@ -36,7 +36,7 @@ def make_run(tools, folder):
     run_tool(*train, "--train", folder / "shards/text_train_*.bin", "--val", folder / "shards/text_val_*.bin", "--vocab",
              folder / "vocab", "--layers", 1, "--heads", 2, "--channels", 32, "--context", 16, "--batch-size", 2,
              "--total-batch-tokens", 64, "--max-steps", 20, "--schedule", "constant", "--val-every", 5, "--sample-every", 10,
-             "--save-every-steps", 4, "--tensorboard", "--wandb", "project", "--wandb-entity", "team", "--wandb-tags", "a", "b",
+             "--histogram-every", 10, "--save-every-steps", 4, "--tensorboard", "--wandb", "project", "--wandb-entity", "team", "--wandb-tags", "a", "b",
              "--prometheus", folder / "run.prom")
     for last_kept, steps in ((12, 26), (16, 30)):  # what came after is lost, and made anew
         for checkpoint in (run / "checkpoints").iterdir():
@@ -61,6 +61,12 @@ def check_tensorboard(run, records):
     for number in SCALARS:
         check(f"train/{number}", "train", number)
     check("val/loss", "val", "loss")
+    histograms = [record for record in records if record["kind"] == "histogram"]
+    assert len(histograms) == 3 * len(accumulator.Tags()["histograms"]) > 0
+    for tag in accumulator.Tags()["histograms"]:
+        found = [(event.step, event.histogram_value.num, event.histogram_value.max) for event in accumulator.Histograms(tag)]
+        assert found == [(record["step"], sum(record["counts"]), record["high"]) for record in histograms
+                         if record["text"] == tag], tag
     samples = accumulator.Tensors("sample/text_summary")
     wanted = [(record["step"], record["text"]) for record in records if record["kind"] == "sample"]
     assert [(event.step, event.tensor_proto.string_val[0].decode()) for event in samples] == wanted
@@ -80,6 +86,9 @@ def check_wandb(run, records):
     rows = [line["history"]["item"] for line in lines if line["type"] == "history"]
     by_step = {}
     for record in records:
+        if record["kind"] == "histogram":
+            edges = [record["low"] + (record["high"] - record["low"]) * i / 64 for i in range(65)]
+            by_step[record["step"]][record["text"]] = {"_type": "histogram", "values": record["counts"], "bins": edges}
         if record["kind"] in ("train", "val", "sample"):
             row = by_step.setdefault(record["step"], {})
             for name, value in record.items():

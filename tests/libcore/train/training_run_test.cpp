@@ -9,6 +9,8 @@
 #include <csignal>
 #include <cstring>
 #include <future>
+#include <map>
+#include <numeric>
 #include <utility>
 
 #include "formats/durable_file.h"
@@ -551,6 +553,35 @@ BOOST_AUTO_TEST_CASE(samples_are_logged_and_need_a_tokenizer) {
   settings.out = at("none");
   settings.vocab.clear();
   BOOST_CHECK_EXCEPTION(train(settings), formats::UsageError, says({"--sample-every", "--vocab"}));
+}
+
+// Of each tensor's weights and gradients, as often as it was asked for, also through a stop.
+BOOST_AUTO_TEST_CASE(histograms_count_every_element_once_a_time) {
+  auto settings = config("run");
+  settings.histogram_every = 2;
+  settings.max_steps = 6;
+  Watcher watcher;
+  BOOST_CHECK_THROW(train(settings, watcher, {}, [&] { return watcher.step == 4 ? SIGTERM : 0; }),
+                    formats::StoppedError);
+  train(resume("run"));
+  std::map<std::string, std::vector<std::uint64_t>> steps_of;
+  for (const auto& record : formats::load_train_log(run("run"))) {
+    if (record.kind != "histogram") continue;
+    steps_of[record.text].push_back(record.step);
+    BOOST_TEST(record.numbers.at("low") < record.numbers.at("high"));
+  }
+  const model::ParameterTable table(model::load_config(checkpoint("run", "final")));
+  BOOST_TEST(steps_of.size() == 2 * table.parameters().size());
+  for (const auto& [name, steps] : steps_of) {
+    BOOST_TEST(steps == (std::vector<std::uint64_t>{2, 4, 6}), boost::test_tools::per_element());
+  }
+  const auto records = formats::load_train_log(run("run"));
+  const auto of_embedding =
+      std::ranges::find(records, "weights/wte.weight", &formats::TrainLogRecord::text);
+  BOOST_REQUIRE(of_embedding != records.end());
+  const auto& counts = of_embedding->counts;
+  BOOST_TEST(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}) ==
+             static_cast<std::uint64_t>(table.at("wte.weight").element_count));
 }
 
 BOOST_AUTO_TEST_CASE(hellaswag_is_answered_when_due_and_needs_a_tokenizer) {
