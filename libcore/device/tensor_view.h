@@ -34,6 +34,11 @@ struct TensorView {
   }
   explicit operator bool() const { return data != nullptr; }
   std::int64_t element_count() const { return sizes[0] * sizes[1] * sizes[2] * sizes[3]; }
+  /// The elements from `first` on as a tensor of their own.
+  TensorView part(std::int64_t first, std::initializer_list<std::int64_t> shape) const {
+    const auto offset = static_cast<std::size_t>(first) * bytes_of(type);
+    return {static_cast<std::byte*>(data) + offset, type, shape};
+  }
   std::size_t bytes() const { return static_cast<std::size_t>(element_count()) * bytes_of(type); }
   float* f32() const {
     assert(type == DataType::kF32);

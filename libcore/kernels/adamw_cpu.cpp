@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include <cmath>
 
+#include "formats/errors.h"
 #include "libcore/kernels/kernels_cpu.h"
 #include "libcore/kernels/parallel_cpu.h"
 
@@ -48,6 +49,9 @@ HWY_EXPORT(update_block);
 
 void CpuKernels::adamw_update(const AdamWUpdate& op) {
   for (const auto& view : {op.parameter, op.gradient, op.exp_avg, op.exp_avg_sq}) floats_of(view);
+  if (op.compute_copy) {
+    throw formats::UsageError("a CPU computes with the parameters themselves, not with a copy");
+  }
   const auto step = static_cast<double>(op.step);
   const auto correction1 = static_cast<float>(1 / (1 - std::pow(double{op.beta1}, step)));
   const auto correction2 = static_cast<float>(1 / (1 - std::pow(double{op.beta2}, step)));

@@ -12,6 +12,7 @@ constexpr int kThreads = 256;
 
 struct Update {
   float *parameter, *exp_avg, *exp_avg_sq;
+  __nv_bfloat16* compute_copy;  // or null
   const float* gradient;
   float learning_rate, beta1, beta2, epsilon, weight_decay, gradient_scale;
   float correction1, correction2;  // 1 / (1 - beta^step)
@@ -36,6 +37,7 @@ __global__ void adamw_kernel(Update update) {
     parameter[k] -= update.learning_rate * (update.weight_decay * parameter[k] + step);
   }
   store<kWidth>(parameter, update.parameter, i);
+  if (update.compute_copy != nullptr) store<kWidth>(parameter, update.compute_copy, i);
   store<kWidth>(m, update.exp_avg, i);
   store<kWidth>(v, update.exp_avg_sq, i);
 }
@@ -47,6 +49,7 @@ void CudaKernels::adamw_update(const AdamWUpdate& op) {
   const Update update{.parameter = cuda_floats(op.parameter),
                       .exp_avg = cuda_floats(op.exp_avg),
                       .exp_avg_sq = cuda_floats(op.exp_avg_sq),
+                      .compute_copy = cuda_elements<__nv_bfloat16>(op.compute_copy),
                       .gradient = cuda_floats(op.gradient),
                       .learning_rate = op.learning_rate,
                       .beta1 = op.beta1,
@@ -59,7 +62,8 @@ void CudaKernels::adamw_update(const AdamWUpdate& op) {
                       .count = op.parameter.element_count()};
   if (update.count == 0) return;
   with_width<float>(
-      update.count, {update.parameter, update.exp_avg, update.exp_avg_sq, update.gradient},
+      update.count,
+      {update.parameter, update.exp_avg, update.exp_avg_sq, update.compute_copy, update.gradient},
       [&](auto width) {
         launch(adamw_kernel<width>, blocks_for(update.count, std::int64_t{kThreads} * width),
                kThreads, 0, stream(), update);

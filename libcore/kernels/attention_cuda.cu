@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Attention in fp32 for any head size: tiles of queries and keys in shared memory, a warp a row.
+// Attention for any head size, computed in fp32: tiles of queries and keys in shared memory, a warp
+// a row.
 #include <cmath>
 #include <string>
 
@@ -15,9 +16,12 @@ namespace {
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * kWarpLanes;
 
+template <class Element>
 struct Attention {
-  const float *qkv, *lse_in, *delta, *dout;
-  float *out, *lse, *dqkv;
+  const Element *qkv, *dout;
+  const float *lse_in, *delta;
+  Element *out, *dqkv;
+  float* lse;
   std::int64_t T, C, H, D;
   float scale;
   DropoutMask mask;
@@ -42,23 +46,24 @@ struct Attention {
 
 // Rows first .. first + kTile of (T, D) into shared memory, `stride` apart; rows past T stay as
 // they are.
-template <int kTile>
-__device__ __forceinline__ void load_tile(float* tile, const float* rows, std::int64_t row_stride,
-                                          std::int64_t first, const Attention& op) {
+template <int kTile, class Element>
+__device__ __forceinline__ void load_tile(float* tile, const Element* rows, std::int64_t row_stride,
+                                          std::int64_t first, const Attention<Element>& op) {
   const std::int64_t count = op.T - first < kTile ? op.T - first : kTile;
   for (std::int64_t i = threadIdx.x; i < count * op.D; i += kThreads) {
-    tile[i / op.D * (op.D + 1) + i % op.D] = rows[i / op.D * row_stride + i % op.D];
+    tile[i / op.D * (op.D + 1) + i % op.D] = to_float(rows[i / op.D * row_stride + i % op.D]);
   }
 }
 
-__device__ __forceinline__ float product_of_rows(const float* a, const float* b, std::int64_t D) {
+template <class Element>
+__device__ __forceinline__ float product_of_rows(const float* a, const Element* b, std::int64_t D) {
   float sum = 0;
-  for (std::int64_t d = 0; d < D; ++d) sum += a[d] * b[d];
+  for (std::int64_t d = 0; d < D; ++d) sum += a[d] * to_float(b[d]);
   return sum;
 }
 
-template <int kTile>
-__global__ void attention_forward_kernel(Attention op) {
+template <int kTile, class Element>
+__global__ void attention_forward_kernel(Attention<Element> op) {
   DYNAMIC_SHARED(float, memory);
   const std::int64_t stride = op.D + 1;
   float* q = memory;
@@ -117,14 +122,15 @@ __global__ void attention_forward_kernel(Attention op) {
     const std::int64_t query = first_query + row;
     if (row >= kTile || query >= op.T) continue;
     for (std::int64_t d = lane; d < op.D; d += kWarpLanes) {
-      op.out[op.plain(query) + d] = out[row * stride + d] / row_sum[r];
+      op.out[op.plain(query) + d] = from_float<Element>(out[row * stride + d] / row_sum[r]);
     }
     if (lane == 0) op.lse[op.row_of_head(query)] = row_max[r] + logf(row_sum[r]);
   }
 }
 
 // delta = sum of dout x out over each head's row. A warp a row of a head.
-__global__ void attention_delta_kernel(const float* out, const float* dout, float* delta,
+template <class Element>
+__global__ void attention_delta_kernel(const Element* out, const Element* dout, float* delta,
                                        std::int64_t T, std::int64_t C, std::int64_t H,
                                        std::int64_t D, std::int64_t rows) {
   const std::int64_t row = std::int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarpLanes;
@@ -133,7 +139,7 @@ __global__ void attention_delta_kernel(const float* out, const float* dout, floa
   const std::int64_t begin = (b * T + t) * C + h * D;
   float sum = 0;
   for (std::int64_t d = threadIdx.x % kWarpLanes; d < D; d += kWarpLanes) {
-    sum += out[begin + d] * dout[begin + d];
+    sum += to_float(out[begin + d]) * to_float(dout[begin + d]);
   }
   sum = warp_sum(sum);
   if (threadIdx.x % kWarpLanes == 0) delta[row] = sum;
@@ -143,7 +149,8 @@ __global__ void attention_delta_kernel(const float* out, const float* dout, floa
 struct PairGradient {
   float probability, dscore;
 };
-__device__ __forceinline__ PairGradient pair_gradient(const Attention& op, const float* q,
+template <class Element>
+__device__ __forceinline__ PairGradient pair_gradient(const Attention<Element>& op, const float* q,
                                                       const float* k, const float* v,
                                                       const float* dout, float lse, float delta,
                                                       std::int64_t query, std::int64_t key) {
@@ -158,8 +165,8 @@ __device__ __forceinline__ PairGradient pair_gradient(const Attention& op, const
 }
 
 // A block owns a tile of keys and goes over the queries that see them.
-template <int kTile>
-__global__ void attention_backward_keys_kernel(Attention op) {
+template <int kTile, class Element>
+__global__ void attention_backward_keys_kernel(Attention<Element> op) {
   DYNAMIC_SHARED(float, memory);
   const std::int64_t stride = op.D + 1;
   float* q = memory;
@@ -211,15 +218,15 @@ __global__ void attention_backward_keys_kernel(Attention op) {
   for (int row = warp; row < kTile; row += kWarps) {
     if (first_key + row >= op.T) break;
     for (std::int64_t d = lane; d < op.D; d += kWarpLanes) {
-      op.dqkv[op.packed(first_key + row, 1) + d] = dk[row * stride + d];
-      op.dqkv[op.packed(first_key + row, 2) + d] = dv[row * stride + d];
+      op.dqkv[op.packed(first_key + row, 1) + d] = from_float<Element>(dk[row * stride + d]);
+      op.dqkv[op.packed(first_key + row, 2) + d] = from_float<Element>(dv[row * stride + d]);
     }
   }
 }
 
 // A block owns a tile of queries and goes over the keys that they see.
-template <int kTile>
-__global__ void attention_backward_queries_kernel(Attention op) {
+template <int kTile, class Element>
+__global__ void attention_backward_queries_kernel(Attention<Element> op) {
   DYNAMIC_SHARED(float, memory);
   const std::int64_t stride = op.D + 1;
   float* q = memory;
@@ -263,7 +270,7 @@ __global__ void attention_backward_queries_kernel(Attention op) {
   for (int row = warp; row < kTile; row += kWarps) {
     if (first_query + row >= op.T) break;
     for (std::int64_t d = lane; d < op.D; d += kWarpLanes) {
-      op.dqkv[op.packed(first_query + row, 0) + d] = dq[row * stride + d];
+      op.dqkv[op.packed(first_query + row, 0) + d] = from_float<Element>(dq[row * stride + d]);
     }
   }
 }
@@ -289,7 +296,8 @@ float scale_of(std::int64_t D) { return 1 / std::sqrt(static_cast<float>(D)); }
 
 // Decoding.
 
-__global__ void fill_caches_kernel(const float* qkv, float* keys, float* values,
+template <class Element>
+__global__ void fill_caches_kernel(const Element* qkv, Element* keys, Element* values,
                                    std::int64_t new_positions, std::int64_t C, std::int64_t H,
                                    std::int64_t capacity, std::int64_t first_position,
                                    std::int64_t count) {
@@ -302,16 +310,18 @@ __global__ void fill_caches_kernel(const float* qkv, float* keys, float* values,
   values[to] = qkv[row * 3 * C + 2 * C + i % C];
 }
 
+template <class Element>
 struct CachedAttention {
-  const float *qkv, *keys, *values;
-  float* out;
+  const Element *qkv, *keys, *values;
+  Element* out;
   std::int64_t new_positions, C, H, D, capacity, first_position;
   float scale;
 };
 
 // A block is one new position of one head: scores by a thread a key, then sums by a thread a
 // channel and a share of the keys.
-__global__ void attention_cached_kernel(CachedAttention op) {
+template <class Element>
+__global__ void attention_cached_kernel(CachedAttention<Element> op) {
   DYNAMIC_SHARED(float, scores);  // (keys), q (D), then sums (threads)
   SHARED_ARRAY(float, of_warps_max, kWarps);
   SHARED_ARRAY(float, of_warps_sum, kWarps);
@@ -319,11 +329,11 @@ __global__ void attention_cached_kernel(CachedAttention op) {
   const std::int64_t row = blockIdx.z * op.new_positions + blockIdx.x;
   const std::int64_t key_count = op.first_position + blockIdx.x + 1;
   const std::int64_t cache = (blockIdx.z * op.H + blockIdx.y) * op.capacity * op.D;
-  const float *keys = op.keys + cache, *values = op.values + cache;
+  const Element *keys = op.keys + cache, *values = op.values + cache;
   float* q = scores + op.first_position + op.new_positions;
   float* sums = q + op.D;
   for (std::int64_t d = thread; d < op.D; d += kThreads) {
-    q[d] = op.qkv[row * 3 * op.C + blockIdx.y * op.D + d];
+    q[d] = to_float(op.qkv[row * 3 * op.C + blockIdx.y * op.D + d]);
   }
   __syncthreads();
   float max = -INFINITY;
@@ -347,14 +357,14 @@ __global__ void attention_cached_kernel(CachedAttention op) {
     float total = 0;
     if (share < shares && d < op.D) {
       for (std::int64_t key = share; key < key_count; key += shares) {
-        total += scores[key] * values[key * op.D + d];
+        total += scores[key] * to_float(values[key * op.D + d]);
       }
     }
     sums[thread] = total;
     __syncthreads();
     if (share == 0 && d < op.D) {
       for (std::int64_t other = 1; other < shares; ++other) total += sums[other * wide + thread];
-      op.out[row * op.C + blockIdx.y * op.D + d] = total / sum;
+      op.out[row * op.C + blockIdx.y * op.D + d] = from_float<Element>(total / sum);
     }
     __syncthreads();  // the sums have been used
   }
@@ -365,23 +375,26 @@ __global__ void attention_cached_kernel(CachedAttention op) {
 void CudaKernels::attention_forward(const AttentionForward& op) {
   if (op.B == 0 || op.T == 0) return;
   const std::int64_t D = op.C / op.H;
-  const Attention attention{.qkv = cuda_floats(op.qkv),
-                            .lse_in = nullptr,
-                            .delta = nullptr,
-                            .dout = nullptr,
-                            .out = cuda_floats(op.out),
-                            .lse = cuda_floats(op.lse),
-                            .dqkv = nullptr,
-                            .T = op.T,
-                            .C = op.C,
-                            .H = op.H,
-                            .D = D,
-                            .scale = scale_of(D),
-                            .mask = mask_of(op.dropout)};
-  with_tile(D, 4, 1, [&](auto tile, std::size_t bytes) {
-    const dim3 grid(blocks_for(op.T, tile), static_cast<unsigned>(op.H),
-                    static_cast<unsigned>(op.B));
-    launch(attention_forward_kernel<tile>, grid, kThreads, bytes, stream(), attention);
+  with_element(op.qkv, [&](auto element) {
+    using Element = decltype(element);
+    const Attention<Element> attention{.qkv = cuda_elements<Element>(op.qkv),
+                                       .dout = nullptr,
+                                       .lse_in = nullptr,
+                                       .delta = nullptr,
+                                       .out = cuda_elements<Element>(op.out),
+                                       .dqkv = nullptr,
+                                       .lse = cuda_floats(op.lse),
+                                       .T = op.T,
+                                       .C = op.C,
+                                       .H = op.H,
+                                       .D = D,
+                                       .scale = scale_of(D),
+                                       .mask = mask_of(op.dropout)};
+    with_tile(D, 4, 1, [&](auto tile, std::size_t bytes) {
+      const dim3 grid(blocks_for(op.T, tile), static_cast<unsigned>(op.H),
+                      static_cast<unsigned>(op.B));
+      launch(attention_forward_kernel<tile, Element>, grid, kThreads, bytes, stream(), attention);
+    });
   });
 }
 
@@ -389,57 +402,67 @@ void CudaKernels::attention_backward(const AttentionBackward& op) {
   if (op.B == 0 || op.T == 0) return;
   const std::int64_t D = op.C / op.H, rows = op.B * op.H * op.T;
   float* delta = workspace_.reserve(rows);
-  launch(attention_delta_kernel, blocks_for(rows, kWarps), kThreads, 0, stream(),
-         cuda_floats(op.out), cuda_floats(op.dout), delta, op.T, op.C, op.H, D, rows);
-  const Attention attention{.qkv = cuda_floats(op.qkv),
-                            .lse_in = cuda_floats(op.lse),
-                            .delta = delta,
-                            .dout = cuda_floats(op.dout),
-                            .out = nullptr,
-                            .lse = nullptr,
-                            .dqkv = cuda_floats(op.dqkv),
-                            .T = op.T,
-                            .C = op.C,
-                            .H = op.H,
-                            .D = D,
-                            .scale = scale_of(D),
-                            .mask = mask_of(op.dropout)};
   const auto grid = [&](std::int64_t tile) {
     return dim3(blocks_for(op.T, tile), static_cast<unsigned>(op.H), static_cast<unsigned>(op.B));
   };
-  with_tile(D, 6, 2, [&](auto tile, std::size_t bytes) {
-    launch(attention_backward_keys_kernel<tile>, grid(tile), kThreads, bytes, stream(), attention);
-  });
-  with_tile(D, 5, 1, [&](auto tile, std::size_t bytes) {
-    launch(attention_backward_queries_kernel<tile>, grid(tile), kThreads, bytes, stream(),
-           attention);
+  with_element(op.qkv, [&](auto element) {
+    using Element = decltype(element);
+    launch(attention_delta_kernel<Element>, blocks_for(rows, kWarps), kThreads, 0, stream(),
+           cuda_elements<Element>(op.out), cuda_elements<Element>(op.dout), delta, op.T, op.C, op.H,
+           D, rows);
+    const Attention<Element> attention{.qkv = cuda_elements<Element>(op.qkv),
+                                       .dout = cuda_elements<Element>(op.dout),
+                                       .lse_in = cuda_floats(op.lse),
+                                       .delta = delta,
+                                       .out = nullptr,
+                                       .dqkv = cuda_elements<Element>(op.dqkv),
+                                       .lse = nullptr,
+                                       .T = op.T,
+                                       .C = op.C,
+                                       .H = op.H,
+                                       .D = D,
+                                       .scale = scale_of(D),
+                                       .mask = mask_of(op.dropout)};
+    with_tile(D, 6, 2, [&](auto tile, std::size_t bytes) {
+      launch(attention_backward_keys_kernel<tile, Element>, grid(tile), kThreads, bytes, stream(),
+             attention);
+    });
+    with_tile(D, 5, 1, [&](auto tile, std::size_t bytes) {
+      launch(attention_backward_queries_kernel<tile, Element>, grid(tile), kThreads, bytes,
+             stream(), attention);
+    });
   });
 }
 
 void CudaKernels::attention_cached(const AttentionCached& op) {
   if (op.B == 0 || op.new_positions == 0) return;
   const std::int64_t D = op.C / op.H, count = op.B * op.new_positions * op.C;
-  const float* qkv = cuda_floats(op.qkv);
-  float *keys = cuda_floats(op.key_cache), *values = cuda_floats(op.value_cache);
-  launch(fill_caches_kernel, blocks_for(count, kThreads), kThreads, 0, stream(), qkv, keys, values,
-         op.new_positions, op.C, op.H, op.capacity, op.first_position, count);
-  const auto bytes =
-      static_cast<std::size_t>(op.first_position + op.new_positions + D + kThreads) * sizeof(float);
-  launch(attention_cached_kernel,
-         dim3(static_cast<unsigned>(op.new_positions), static_cast<unsigned>(op.H),
-              static_cast<unsigned>(op.B)),
-         kThreads, bytes, stream(),
-         CachedAttention{.qkv = qkv,
-                         .keys = keys,
-                         .values = values,
-                         .out = cuda_floats(op.out),
-                         .new_positions = op.new_positions,
-                         .C = op.C,
-                         .H = op.H,
-                         .D = D,
-                         .capacity = op.capacity,
-                         .first_position = op.first_position,
-                         .scale = scale_of(D)});
+  with_element(op.qkv, [&](auto element) {
+    using Element = decltype(element);
+    const Element* qkv = cuda_elements<Element>(op.qkv);
+    Element *keys = cuda_elements<Element>(op.key_cache),
+            *values = cuda_elements<Element>(op.value_cache);
+    launch(fill_caches_kernel<Element>, blocks_for(count, kThreads), kThreads, 0, stream(), qkv,
+           keys, values, op.new_positions, op.C, op.H, op.capacity, op.first_position, count);
+    const auto bytes =
+        static_cast<std::size_t>(op.first_position + op.new_positions + D + kThreads) *
+        sizeof(float);
+    launch(attention_cached_kernel<Element>,
+           dim3(static_cast<unsigned>(op.new_positions), static_cast<unsigned>(op.H),
+                static_cast<unsigned>(op.B)),
+           kThreads, bytes, stream(),
+           CachedAttention<Element>{.qkv = qkv,
+                                    .keys = keys,
+                                    .values = values,
+                                    .out = cuda_elements<Element>(op.out),
+                                    .new_positions = op.new_positions,
+                                    .C = op.C,
+                                    .H = op.H,
+                                    .D = D,
+                                    .capacity = op.capacity,
+                                    .first_position = op.first_position,
+                                    .scale = scale_of(D)});
+  });
 }
 
 }  // namespace gpt2::kernels

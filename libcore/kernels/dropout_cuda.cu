@@ -12,8 +12,8 @@ namespace {
 
 constexpr int kThreads = 256;
 
-template <int kWidth>
-__global__ void dropout_backward_kernel(const float* dy, float* dx, std::int64_t count,
+template <int kWidth, class Element>
+__global__ void dropout_backward_kernel(const Element* dy, Element* dx, std::int64_t count,
                                         std::int64_t elements_of_sequence, DropoutMask mask) {
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
   if (i >= count) return;
@@ -41,10 +41,14 @@ DropoutMask mask_of(const Dropout& dropout) {
 void CudaKernels::dropout_backward(const DropoutBackward& op) {
   const std::int64_t count = op.B * op.T * op.C;
   if (count == 0) return;
-  with_width<float>(op.C, {op.dy.data, op.dx.data}, [&](auto width) {
-    launch(dropout_backward_kernel<width>, blocks_for(count, std::int64_t{kThreads} * width),
-           kThreads, 0, stream(), cuda_floats(op.dy), cuda_floats(op.dx), count, op.T * op.C,
-           mask_of(op.dropout));
+  with_element(op.dy, [&](auto element) {
+    using Element = decltype(element);
+    with_width<Element>(op.C, {op.dy.data, op.dx.data}, [&](auto width) {
+      launch(dropout_backward_kernel<width, Element>,
+             blocks_for(count, std::int64_t{kThreads} * width), kThreads, 0, stream(),
+             cuda_elements<Element>(op.dy), cuda_elements<Element>(op.dx), count, op.T * op.C,
+             mask_of(op.dropout));
+    });
   });
 }
 

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "libcore/kernels/elementwise_cpu.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "libcore/kernels/kernels_cpu.h"
@@ -124,6 +125,16 @@ void CpuKernels::add(TensorView to, TensorView from) {
   team_.for_each_task(divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
     const Range part = range_of_task(task, kElementsOfTask, count);
     HWY_DYNAMIC_DISPATCH(add_to)(added + part.begin, part.count(), sum + part.begin);
+  });
+}
+
+void CpuKernels::convert(TensorView to, TensorView from) {
+  float* copies = floats_of(to);
+  const float* values = floats_of(from);
+  const std::int64_t count = to.element_count();
+  team_.for_each_task(divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
+    const Range part = range_of_task(task, kElementsOfTask, count);
+    std::copy_n(values + part.begin, part.count(), copies + part.begin);
   });
 }
 

@@ -23,6 +23,15 @@ __global__ void add_kernel(float* to, const float* from, std::int64_t count) {
   store<kWidth>(sum, to, i);
 }
 
+template <int kWidth, class To>
+__global__ void convert_kernel(To* to, const float* from, std::int64_t count) {
+  const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
+  if (i >= count) return;
+  float values[kWidth];
+  load<kWidth>(from, i, values);
+  store<kWidth>(values, to, i);
+}
+
 __global__ void add_rows_kernel(const float* rows, std::int64_t row_count, std::int64_t columns,
                                 std::int64_t stride, float* sum) {
   const std::int64_t column = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
@@ -52,6 +61,18 @@ void CudaKernels::add(TensorView to, TensorView from) {
   with_width<float>(count, {to.data, from.data}, [&](auto width) {
     launch(add_kernel<width>, blocks_for(count, std::int64_t{kThreads} * width), kThreads, 0,
            stream(), cuda_floats(to), cuda_floats(from), count);
+  });
+}
+
+void CudaKernels::convert(TensorView to, TensorView from) {
+  const std::int64_t count = to.element_count();
+  if (count == 0) return;
+  with_element(to, [&](auto element) {
+    using To = decltype(element);
+    with_width<To>(count, {to.data, from.data}, [&](auto width) {
+      launch(convert_kernel<width, To>, blocks_for(count, std::int64_t{kThreads} * width), kThreads,
+             0, stream(), cuda_elements<To>(to), cuda_floats(from), count);
+    });
   });
 }
 

@@ -10,16 +10,17 @@ namespace {
 
 constexpr int kThreads = 256;
 
+template <class Element>
 struct Embedding {
   const std::int32_t* tokens;
-  const float *wte, *wpe;
-  float* x;
+  const Element *wte, *wpe;
+  Element* x;
   std::int64_t rows, T, C, table_rows, first_position;
   DropoutMask mask;
 };
 
-template <int kWidth>
-__global__ void embedding_forward_kernel(Embedding op) {
+template <int kWidth, class Element>
+__global__ void embedding_forward_kernel(Embedding<Element> op) {
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
   if (i >= op.rows * op.C) return;
   const std::int64_t row = i / op.C, c = i % op.C, t = row % op.T, token = op.tokens[row];
@@ -36,8 +37,8 @@ __global__ void embedding_forward_kernel(Embedding op) {
 }
 
 // dwpe[t] += the rows of position t, in the order of the batch.
-template <int kWidth>
-__global__ void position_backward_kernel(const float* dx, float* dwpe, std::int64_t B,
+template <int kWidth, class Element>
+__global__ void position_backward_kernel(const Element* dx, float* dwpe, std::int64_t B,
                                          std::int64_t T, std::int64_t C, DropoutMask mask) {
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
   if (i >= T * C) return;
@@ -111,9 +112,9 @@ __global__ void place_by_digit_kernel(const std::int32_t* tokens, const std::int
 }
 
 // The block of a token's first sorted row adds all rows of that token.
-template <int kWidth>
+template <int kWidth, class Element>
 __global__ void token_backward_kernel(const std::int32_t* tokens, const std::int32_t* sorted,
-                                      const float* dx, float* dwte, std::int64_t rows,
+                                      const Element* dx, float* dwte, std::int64_t rows,
                                       std::int64_t T, std::int64_t C, std::int64_t table_rows,
                                       DropoutMask mask) {
   const std::int64_t begin = blockIdx.x;
@@ -138,21 +139,24 @@ __global__ void token_backward_kernel(const std::int32_t* tokens, const std::int
 }  // namespace
 
 void CudaKernels::embedding_forward(const EmbeddingForward& op) {
-  const Embedding embedding{.tokens = cuda_ints(op.tokens),
-                            .wte = cuda_floats(op.wte),
-                            .wpe = cuda_floats(op.wpe),
-                            .x = cuda_floats(op.x),
-                            .rows = op.B * op.T,
-                            .T = op.T,
-                            .C = op.C,
-                            .table_rows = op.wte.sizes[0],
-                            .first_position = op.first_position,
-                            .mask = mask_of(op.dropout)};
-  const std::int64_t count = embedding.rows * op.C;
+  const std::int64_t rows = op.B * op.T, count = rows * op.C;
   if (count == 0) return;
-  with_width<float>(op.C, {embedding.wte, embedding.wpe, embedding.x}, [&](auto width) {
-    launch(embedding_forward_kernel<width>, blocks_for(count, std::int64_t{kThreads} * width),
-           kThreads, 0, stream(), embedding);
+  with_element(op.x, [&](auto element) {
+    using Element = decltype(element);
+    const Embedding<Element> embedding{.tokens = cuda_ints(op.tokens),
+                                       .wte = cuda_elements<Element>(op.wte),
+                                       .wpe = cuda_elements<Element>(op.wpe),
+                                       .x = cuda_elements<Element>(op.x),
+                                       .rows = rows,
+                                       .T = op.T,
+                                       .C = op.C,
+                                       .table_rows = op.wte.sizes[0],
+                                       .first_position = op.first_position,
+                                       .mask = mask_of(op.dropout)};
+    with_width<Element>(op.C, {embedding.wte, embedding.wpe, embedding.x}, [&](auto width) {
+      launch(embedding_forward_kernel<width, Element>,
+             blocks_for(count, std::int64_t{kThreads} * width), kThreads, 0, stream(), embedding);
+    });
   });
 }
 
@@ -160,7 +164,6 @@ void CudaKernels::embedding_backward(const EmbeddingBackward& op) {
   const std::int64_t rows = op.B * op.T;
   if (rows == 0 || op.C == 0) return;
   const std::int32_t* tokens = cuda_ints(op.tokens);
-  const float* dx = cuda_floats(op.dx);
   float *dwte = cuda_floats(op.dwte), *dwpe = cuda_floats(op.dwpe);
   const auto mask = mask_of(op.dropout);
 
@@ -178,11 +181,16 @@ void CudaKernels::embedding_backward(const EmbeddingBackward& op) {
     order = sorted;
     std::swap(sorted, before);
   }
-  with_width<float>(op.C, {dx, dwte, dwpe}, [&](auto width) {
-    launch(token_backward_kernel<width>, static_cast<unsigned>(rows), kThreads, 0, stream(), tokens,
-           order, dx, dwte, rows, op.T, op.C, op.dwte.sizes[0], mask);
-    launch(position_backward_kernel<width>, blocks_for(op.T * op.C, std::int64_t{kThreads} * width),
-           kThreads, 0, stream(), dx, dwpe, op.B, op.T, op.C, mask);
+  with_element(op.dx, [&](auto element) {
+    using Element = decltype(element);
+    const Element* dx = cuda_elements<Element>(op.dx);
+    with_width<Element>(op.C, {dx, dwte, dwpe}, [&](auto width) {
+      launch(token_backward_kernel<width, Element>, static_cast<unsigned>(rows), kThreads, 0,
+             stream(), tokens, order, dx, dwte, rows, op.T, op.C, op.dwte.sizes[0], mask);
+      launch(position_backward_kernel<width, Element>,
+             blocks_for(op.T * op.C, std::int64_t{kThreads} * width), kThreads, 0, stream(), dx,
+             dwpe, op.B, op.T, op.C, mask);
+    });
   });
 }
 

@@ -4,12 +4,15 @@
 // Shapes: B sequences, T positions, N = B x T rows, C channels, H heads, D = C / H, V vocabulary,
 // Vp = V padded, K inputs and M outputs of a product. Weights keep Hugging Face's orientation [in,
 // out]. All work is queued on the device's stream. Gradients of parameters are added to (+=);
-// gradients of activations are written (=). No result depends on the number of threads. A twin
-// throws UsageError for a type it does not have. kernels_timed.h wraps a twin to time it.
+// gradients of activations are written (=). Activations, their gradients and the parameters are of
+// Kernels::compute_type(); statistics, losses, logits, gains and biases of layernorms, and
+// gradients of parameters are float. No result depends on the number of threads. A twin throws
+// UsageError for a type it does not have. kernels_timed.h wraps a twin to time it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "libcore/device/device.h"
 
@@ -201,20 +204,24 @@ struct ClassifierForwardBackward {
 /// m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr (m/(1-b1^step) / (sqrt(v/(1-b2^step)) + eps)
 /// + wd p), with g = gradient x gradient_scale.
 struct AdamWUpdate {
-  TensorView parameter, gradient, exp_avg, exp_avg_sq;  // same number of elements
+  TensorView parameter, gradient, exp_avg, exp_avg_sq;  // same number of elements, float
+  TensorView compute_copy;  // empty, or the new parameter once more, rounded to compute_type()
   float learning_rate, beta1, beta2, epsilon, weight_decay, gradient_scale;
   std::int64_t step;  // 1 at the first update
   Work work() const {
     const auto count = parameter.element_count();
     return {.bytes = 2 * (bytes_of(parameter, count) + bytes_of(exp_avg, count) +
                           bytes_of(exp_avg_sq, count)) +
-                     bytes_of(gradient, count)};
+                     bytes_of(gradient, count) + bytes_of(compute_copy, count)};
   }
 };
 
 inline Work work_of_add(const TensorView& to, const TensorView& from) {
   const auto count = to.element_count();
   return {.bytes = 2 * bytes_of(to, count) + bytes_of(from, count)};
+}
+inline Work work_of_convert(const TensorView& to, const TensorView& from) {
+  return {.bytes = bytes_of(to, to.element_count()) + bytes_of(from, to.element_count())};
 }
 inline Work work_of_sum_of_squares(const TensorView& x) {
   return {.bytes = bytes_of(x, x.element_count())};
@@ -224,6 +231,8 @@ inline Work work_of_sum_of_squares(const TensorView& x) {
 class Kernels {
  public:
   virtual ~Kernels() = default;
+  /// Of activations and of the parameters as products read them.
+  virtual device::DataType compute_type() const { return device::DataType::kF32; }
   virtual void embedding_forward(const EmbeddingForward& op) = 0;
   virtual void embedding_backward(const EmbeddingBackward& op) = 0;
   /// y = (x - mean) x rstd x weight + bias, each row on its own. Source: Ba et al. 2016, Layer
@@ -247,11 +256,18 @@ class Kernels {
   virtual void adamw_update(const AdamWUpdate& op) = 0;
   /// to += from, element by element.
   virtual void add(TensorView to, TensorView from) = 0;
+  /// to = from, which is float, rounded to the nearest number of its type, ties to even.
+  virtual void convert(TensorView to, TensorView from) = 0;
   /// Sum of squares in double, fixed order; waits for the result.
   virtual double sum_of_squares(TensorView x) = 0;
 };
 
-/// The twin of `device`, which must outlive it.
-std::unique_ptr<Kernels> open_kernels(device::Device& device);
+/// Whether a device of this kind (auto, cpu, cuda) computes with `precision`: fp32, the only one of
+/// a CPU; tf32, which is fp32 with the factors of products rounded to 11 bits; bf16; auto, the
+/// fastest that the device has. Throws: UsageError if not.
+void check_precision(std::string_view device_kind, std::string_view precision);
+
+/// The twin of `device`, which must outlive it. Throws: UsageError as check_precision.
+std::unique_ptr<Kernels> open_kernels(device::Device& device, std::string_view precision = "fp32");
 
 }  // namespace gpt2::kernels

@@ -33,6 +33,7 @@ class CpuKernels final : public Kernels {
   void classifier_forward_backward(const ClassifierForwardBackward& op) override;
   void adamw_update(const AdamWUpdate& op) override;
   void add(TensorView to, TensorView from) override;
+  void convert(TensorView to, TensorView from) override;
   double sum_of_squares(TensorView x) override;
 
  private:

@@ -5,19 +5,30 @@
 #include "formats/errors.h"
 
 namespace gpt2::kernels {
+namespace {
 
-float* cuda_floats(const TensorView& view) {
-  if (view && view.type != device::DataType::kF32) {
-    throw formats::UsageError("kernels on a GPU compute in fp32 only; take precision fp32 or auto");
-  }
-  return static_cast<float*>(view.data);
+template <class Element>
+Element* elements_of(const TensorView& view, device::DataType type, const char* refusal) {
+  if (view && view.type != type) throw formats::UsageError(refusal);
+  return static_cast<Element*>(view.data);
 }
 
-std::int32_t* cuda_ints(const TensorView& view) {
-  if (view && view.type != device::DataType::kI32) {
-    throw formats::UsageError("kernels take tokens and targets as 32-bit integers only");
-  }
-  return static_cast<std::int32_t*>(view.data);
+}  // namespace
+
+template <>
+float* cuda_elements(const TensorView& view) {
+  return elements_of<float>(view, device::DataType::kF32,
+                            "kernels on a GPU take fp32 here, not another type of number");
+}
+template <>
+__nv_bfloat16* cuda_elements(const TensorView& view) {
+  return elements_of<__nv_bfloat16>(view, device::DataType::kBF16,
+                                    "kernels on a GPU take one type of activations at a time");
+}
+template <>
+std::int32_t* cuda_elements(const TensorView& view) {
+  return elements_of<std::int32_t>(view, device::DataType::kI32,
+                                   "kernels take tokens and targets as 32-bit integers only");
 }
 
 }  // namespace gpt2::kernels

@@ -5,6 +5,8 @@
 // bits.
 #pragma once
 
+#include <cuda_bf16.h>
+
 #include "libcore/device/device_cuda.h"
 #include "libcore/kernels/kernels.h"
 #include "libcore/kernels/matrix_product_cuda.h"
@@ -14,9 +16,12 @@ namespace gpt2::kernels {
 
 class CudaKernels final : public Kernels {
  public:
-  /// `device` must outlive it.
-  explicit CudaKernels(device::CudaDevice& device)
-      : device_(device), products_(device), workspace_(device) {}
+  /// Computes in `type`, f32 or bf16; `tf32`: the factors of products in f32 are rounded to tf32
+  /// first. `device` must outlive it.
+  CudaKernels(device::CudaDevice& device, device::DataType type, bool tf32)
+      : device_(device), compute_type_(type), products_(device, tf32), workspace_(device) {}
+
+  device::DataType compute_type() const override { return compute_type_; }
 
   void embedding_forward(const EmbeddingForward& op) override;
   /// Rows are sorted by their token first, so that each row of the table has one owner.
@@ -38,6 +43,7 @@ class CudaKernels final : public Kernels {
   void classifier_forward_backward(const ClassifierForwardBackward& op) override;
   void adamw_update(const AdamWUpdate& op) override;
   void add(TensorView to, TensorView from) override;
+  void convert(TensorView to, TensorView from) override;
   double sum_of_squares(TensorView x) override;
 
  private:
@@ -46,16 +52,25 @@ class CudaKernels final : public Kernels {
   void add_rows(const float* rows, std::int64_t row_count, std::int64_t columns,
                 std::int64_t stride, float* sum);
   template <class Op>
-  void classify(const Op& op, float scale, float* dx, float* dwte);
+  void classify(const Op& op, float scale, const TensorView& dx, const TensorView& dwte);
 
   device::CudaDevice& device_;
+  device::DataType compute_type_;
   MatrixProducts products_;
   Workspace workspace_;
 };
 
-/// The elements of a view of type f32, null when it is empty. Throws: UsageError for another type.
-float* cuda_floats(const TensorView& view);
-/// The same for i32.
-std::int32_t* cuda_ints(const TensorView& view);
+/// The elements of a view, null when it is empty. Throws: UsageError unless they are of this type:
+/// float, __nv_bfloat16, std::int32_t.
+template <class Element>
+Element* cuda_elements(const TensorView& view);
+template <>
+float* cuda_elements(const TensorView& view);
+template <>
+__nv_bfloat16* cuda_elements(const TensorView& view);
+template <>
+std::int32_t* cuda_elements(const TensorView& view);
+inline float* cuda_floats(const TensorView& view) { return cuda_elements<float>(view); }
+inline std::int32_t* cuda_ints(const TensorView& view) { return cuda_elements<std::int32_t>(view); }
 
 }  // namespace gpt2::kernels

@@ -79,6 +79,9 @@ void TimedKernels::classifier_forward_backward(const ClassifierForwardBackward& 
 void TimedKernels::adamw_update(const AdamWUpdate& op) {
   time("adamw_update", op.work(), [&] { kernels_.adamw_update(op); });
 }
+void TimedKernels::convert(TensorView to, TensorView from) {
+  time("convert", work_of_convert(to, from), [&] { kernels_.convert(to, from); });
+}
 void TimedKernels::add(TensorView to, TensorView from) {
   time("add", work_of_add(to, from), [&] { kernels_.add(to, from); });
 }

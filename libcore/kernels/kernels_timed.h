@@ -33,6 +33,8 @@ class TimedKernels final : public Kernels {
   TimedKernels(device::Device& device, Kernels& kernels) : device_(device), kernels_(kernels) {}
   KernelProfile profile() const;
 
+  device::DataType compute_type() const override { return kernels_.compute_type(); }
+
   void embedding_forward(const EmbeddingForward& op) override;
   void embedding_backward(const EmbeddingBackward& op) override;
   void layernorm_forward(const LayerNormForward& op) override;
@@ -50,6 +52,7 @@ class TimedKernels final : public Kernels {
   void classifier_forward_backward(const ClassifierForwardBackward& op) override;
   void adamw_update(const AdamWUpdate& op) override;
   void add(TensorView to, TensorView from) override;
+  void convert(TensorView to, TensorView from) override;
   double sum_of_squares(TensorView x) override;
 
  private:

@@ -13,7 +13,7 @@
 #include <type_traits>
 
 #include "libcore/device/device_cuda.h"
-#include "libcore/kernels/kernels.h"
+#include "libcore/kernels/kernels_cuda.h"
 #include "libcore/kernels/philox.h"
 
 #ifdef __CUDACC__
@@ -68,7 +68,7 @@ __device__ __forceinline__ float warp_max(float value) {
 
 /// Some neighbouring elements that are read or written at once.
 template <class Element, int kCount>
-struct alignas(sizeof(Element) * kCount) Pack {
+struct alignas(sizeof(Element) * kCount < 16 ? sizeof(Element) * kCount : 16) Pack {
   Element at[kCount];
 };
 /// Elements of 16 bytes, the widest access.
@@ -124,6 +124,17 @@ __device__ __forceinline__ void apply_dropout(const DropoutMask& mask, std::int6
       const std::uint32_t word = kCount == 1 ? words[element % 4] : words[i];
       values[4 * quad + i] *= word < mask.threshold ? 0.0F : mask.scale;
     }
+  }
+}
+
+/// Calls run(Element()) with the type of numbers that `view` holds. Throws: UsageError.
+template <class Run>
+void with_element(const TensorView& view, const Run& run) {
+  if (view.type == device::DataType::kBF16) {
+    run(__nv_bfloat16());
+  } else {
+    cuda_elements<float>(view);
+    run(float());
   }
 }
 

@@ -14,18 +14,20 @@ namespace {
 
 constexpr std::int64_t kMostSharedBytes = 96 * 1024;
 
+template <class Element>
 struct Normalisation {
-  const float *residual, *branch;  // branch null: x is residual
-  float* sum;                      // null when branch is
+  const Element *residual, *branch;  // branch null: x is residual
+  Element* sum;                      // null when branch is
   const float *weight, *bias;
-  float *y, *mean, *rstd;
+  Element* y;
+  float *mean, *rstd;
   std::int64_t N, C, T;
   float epsilon;
   DropoutMask mask;
 };
 
-template <int kWidth>
-__global__ void layernorm_forward_kernel(Normalisation op) {
+template <int kWidth, class Element>
+__global__ void layernorm_forward_kernel(Normalisation<Element> op) {
   DYNAMIC_SHARED(float, rows);
   const std::int64_t row = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
   if (row >= op.N) return;
@@ -40,7 +42,10 @@ __global__ void layernorm_forward_kernel(Normalisation op) {
       float added[kWidth];
       load<kWidth>(op.branch, row * op.C + c, added);
       apply_dropout<kWidth>(op.mask, row / op.T, row % op.T * op.C + c, added);
-      for (int k = 0; k < kWidth; ++k) values[k] += added[k];
+      // As the backward pass will read it.
+      for (int k = 0; k < kWidth; ++k) {
+        values[k] = to_float(from_float<Element>(values[k] + added[k]));
+      }
       store<kWidth>(values, op.sum, row * op.C + c);
     }
     for (int k = 0; k < kWidth; ++k) sum += values[k];
@@ -69,17 +74,20 @@ __global__ void layernorm_forward_kernel(Normalisation op) {
   }
 }
 
+template <class Element>
 struct Gradients {
-  const float *dy, *x, *weight, *mean, *rstd;
-  float *dresidual, *partials;  // of each block: dweight (C), dbias (C)
+  const Element *dy, *x;
+  const float *weight, *mean, *rstd;
+  Element* dresidual;
+  float* partials;  // of each block: dweight (C), dbias (C)
   std::int64_t N, C;
   std::int64_t rows_of_block;
 };
 
 // Each warp sums the parameter gradients of its rows in shared memory of its own; at the end the
 // block joins its warps.
-template <int kWidth>
-__global__ void layernorm_backward_kernel(Gradients op) {
+template <int kWidth, class Element>
+__global__ void layernorm_backward_kernel(Gradients<Element> op) {
   DYNAMIC_SHARED(float, sums);  // of each warp: dweight (C), dbias (C)
   float* dweight = sums + 2 * threadIdx.y * op.C;
   float* dbias = dweight + op.C;
@@ -145,52 +153,59 @@ unsigned warps_of_block(std::int64_t bytes_of_warp, std::int64_t most, std::int6
   return static_cast<unsigned>(warps);
 }
 
-void normalise(const Normalisation& op, cudaStream_t stream) {
+template <class Element>
+void normalise(const Normalisation<Element>& op, cudaStream_t stream) {
   if (op.N == 0) return;
   constexpr std::int64_t kWarps = 4;
   const std::int64_t row_bytes = op.C * static_cast<std::int64_t>(sizeof(float));
   const unsigned warps = warps_of_block(row_bytes, kWarps, op.C);
-  with_width<float>(
+  with_width<Element>(
       op.C, {op.residual, op.branch, op.sum, op.weight, op.bias, op.y}, [&](auto width) {
-        launch(layernorm_forward_kernel<width>, blocks_for(op.N, warps), dim3(kWarpLanes, warps),
-               static_cast<std::size_t>(warps * row_bytes), stream, op);
+        launch(layernorm_forward_kernel<width, Element>, blocks_for(op.N, warps),
+               dim3(kWarpLanes, warps), static_cast<std::size_t>(warps * row_bytes), stream, op);
       });
 }
 
 }  // namespace
 
 void CudaKernels::layernorm_forward(const LayerNormForward& op) {
-  normalise({.residual = cuda_floats(op.x),
-             .branch = nullptr,
-             .sum = nullptr,
-             .weight = cuda_floats(op.weight),
-             .bias = cuda_floats(op.bias),
-             .y = cuda_floats(op.y),
-             .mean = cuda_floats(op.mean),
-             .rstd = cuda_floats(op.rstd),
-             .N = op.N,
-             .C = op.C,
-             .T = 1,
-             .epsilon = op.epsilon,
-             .mask = {}},
-            stream());
+  with_element(op.x, [&](auto element) {
+    using Element = decltype(element);
+    normalise<Element>({.residual = cuda_elements<Element>(op.x),
+                        .branch = nullptr,
+                        .sum = nullptr,
+                        .weight = cuda_floats(op.weight),
+                        .bias = cuda_floats(op.bias),
+                        .y = cuda_elements<Element>(op.y),
+                        .mean = cuda_floats(op.mean),
+                        .rstd = cuda_floats(op.rstd),
+                        .N = op.N,
+                        .C = op.C,
+                        .T = 1,
+                        .epsilon = op.epsilon,
+                        .mask = {}},
+                       stream());
+  });
 }
 
 void CudaKernels::residual_layernorm_forward(const ResidualLayerNormForward& op) {
-  normalise({.residual = cuda_floats(op.residual),
-             .branch = cuda_floats(op.branch),
-             .sum = cuda_floats(op.sum),
-             .weight = cuda_floats(op.weight),
-             .bias = cuda_floats(op.bias),
-             .y = cuda_floats(op.y),
-             .mean = cuda_floats(op.mean),
-             .rstd = cuda_floats(op.rstd),
-             .N = op.B * op.T,
-             .C = op.C,
-             .T = op.T,
-             .epsilon = op.epsilon,
-             .mask = mask_of(op.dropout)},
-            stream());
+  with_element(op.residual, [&](auto element) {
+    using Element = decltype(element);
+    normalise<Element>({.residual = cuda_elements<Element>(op.residual),
+                        .branch = cuda_elements<Element>(op.branch),
+                        .sum = cuda_elements<Element>(op.sum),
+                        .weight = cuda_floats(op.weight),
+                        .bias = cuda_floats(op.bias),
+                        .y = cuda_elements<Element>(op.y),
+                        .mean = cuda_floats(op.mean),
+                        .rstd = cuda_floats(op.rstd),
+                        .N = op.B * op.T,
+                        .C = op.C,
+                        .T = op.T,
+                        .epsilon = op.epsilon,
+                        .mask = mask_of(op.dropout)},
+                       stream());
+  });
 }
 
 void CudaKernels::layernorm_backward(const LayerNormBackward& op) {
@@ -202,21 +217,24 @@ void CudaKernels::layernorm_backward(const LayerNormBackward& op) {
       std::max<std::int64_t>(warps, (op.N + kMostBlocks - 1) / kMostBlocks);
   const unsigned blocks = blocks_for(op.N, rows_of_block);
   float* partials = workspace_.reserve(2 * std::int64_t{blocks} * op.C);
-  const Gradients gradients{.dy = cuda_floats(op.dy),
-                            .x = cuda_floats(op.x),
-                            .weight = cuda_floats(op.weight),
-                            .mean = cuda_floats(op.mean),
-                            .rstd = cuda_floats(op.rstd),
-                            .dresidual = cuda_floats(op.dresidual),
-                            .partials = partials,
-                            .N = op.N,
-                            .C = op.C,
-                            .rows_of_block = rows_of_block};
-  with_width<float>(op.C, {gradients.dy, gradients.x, gradients.weight, gradients.dresidual},
-                    [&](auto width) {
-                      launch(layernorm_backward_kernel<width>, blocks, dim3(kWarpLanes, warps),
-                             static_cast<std::size_t>(warps * sums_bytes), stream(), gradients);
-                    });
+  with_element(op.dy, [&](auto element) {
+    using Element = decltype(element);
+    const Gradients<Element> gradients{.dy = cuda_elements<Element>(op.dy),
+                                       .x = cuda_elements<Element>(op.x),
+                                       .weight = cuda_floats(op.weight),
+                                       .mean = cuda_floats(op.mean),
+                                       .rstd = cuda_floats(op.rstd),
+                                       .dresidual = cuda_elements<Element>(op.dresidual),
+                                       .partials = partials,
+                                       .N = op.N,
+                                       .C = op.C,
+                                       .rows_of_block = rows_of_block};
+    with_width<Element>(
+        op.C, {gradients.dy, gradients.x, gradients.weight, gradients.dresidual}, [&](auto width) {
+          launch(layernorm_backward_kernel<width, Element>, blocks, dim3(kWarpLanes, warps),
+                 static_cast<std::size_t>(warps * sums_bytes), stream(), gradients);
+        });
+  });
   add_rows(partials, blocks, op.C, 2 * op.C, cuda_floats(op.dweight));
   add_rows(partials + op.C, blocks, op.C, 2 * op.C, cuda_floats(op.dbias));
 }

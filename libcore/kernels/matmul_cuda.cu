@@ -12,8 +12,8 @@ namespace {
 constexpr int kThreads = 256;
 
 // y += bias (null: none); with pre_activation: that is kept there, and y = gelu of it.
-template <int kWidth>
-__global__ void bias_gelu_kernel(float* y, const float* bias, float* pre_activation,
+template <int kWidth, class Element>
+__global__ void bias_gelu_kernel(Element* y, const Element* bias, Element* pre_activation,
                                  std::int64_t count, std::int64_t M) {
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
   if (i >= count) return;
@@ -31,8 +31,8 @@ __global__ void bias_gelu_kernel(float* y, const float* bias, float* pre_activat
   store<kWidth>(values, y, i);
 }
 
-template <int kWidth>
-__global__ void gelu_slope_kernel(float* dx, const float* pre_activation, std::int64_t count) {
+template <int kWidth, class Element>
+__global__ void gelu_slope_kernel(Element* dx, const Element* pre_activation, std::int64_t count) {
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
   if (i >= count) return;
   float values[kWidth], x[kWidth];
@@ -45,14 +45,15 @@ __global__ void gelu_slope_kernel(float* dx, const float* pre_activation, std::i
 constexpr std::int64_t kRowsOfSum = 128;
 
 // partials[block of rows][column]: the sum of that block's rows.
-__global__ void column_sums_kernel(const float* x, std::int64_t rows, std::int64_t columns,
+template <class Element>
+__global__ void column_sums_kernel(const Element* x, std::int64_t rows, std::int64_t columns,
                                    float* partials) {
   const std::int64_t column = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (column >= columns) return;
   const std::int64_t begin = blockIdx.y * kRowsOfSum;
   const std::int64_t end = begin + kRowsOfSum < rows ? begin + kRowsOfSum : rows;
   float sum = 0;
-  for (std::int64_t row = begin; row < end; ++row) sum += x[row * columns + column];
+  for (std::int64_t row = begin; row < end; ++row) sum += to_float(x[row * columns + column]);
   partials[blockIdx.y * columns + column] = sum;
 }
 
@@ -60,18 +61,19 @@ __global__ void column_sums_kernel(const float* x, std::int64_t rows, std::int64
 // every row of x for one column, so a row's sum has the same order beside any others.
 constexpr int kWarpsOfFew = 16;
 
-__global__ void few_rows_kernel(std::int64_t N, std::int64_t K, std::int64_t M, const float* x,
-                                const float* weight, const float* bias, float* pre_activation,
-                                float* y) {
+template <class Element>
+__global__ void few_rows_kernel(std::int64_t N, std::int64_t K, std::int64_t M, const Element* x,
+                                const Element* weight, const Element* bias, Element* pre_activation,
+                                Element* y) {
   DYNAMIC_SHARED(float, sums);  // (warps, N, lanes)
   const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
   const std::int64_t column = std::int64_t{blockIdx.x} * kWarpLanes + lane;
   float totals[kFewRows] = {};
   if (column < M) {
     for (std::int64_t k = warp; k < K; k += kWarpsOfFew) {
-      const float w = weight[k * M + column];
+      const float w = to_float(weight[k * M + column]);
       for (int row = 0; row < kFewRows; ++row) {
-        if (row < N) totals[row] += x[row * K + k] * w;
+        if (row < N) totals[row] += to_float(x[row * K + k]) * w;
       }
     }
   }
@@ -81,22 +83,23 @@ __global__ void few_rows_kernel(std::int64_t N, std::int64_t K, std::int64_t M, 
   __syncthreads();
   if (column >= M) return;
   for (std::int64_t row = warp; row < N; row += kWarpsOfFew) {
-    float total = bias != nullptr ? bias[column] : 0;
+    float total = bias != nullptr ? to_float(bias[column]) : 0;
     for (int part = 0; part < kWarpsOfFew; ++part) {
       total += sums[(part * N + row) * kWarpLanes + lane];
     }
     if (pre_activation != nullptr) {
-      pre_activation[row * M + column] = total;
+      pre_activation[row * M + column] = from_float<Element>(total);
       total = gelu(total);
     }
-    y[row * M + column] = total;
+    y[row * M + column] = from_float<Element>(total);
   }
 }
 
 // Few rows against the rows of wte: a block has kHeadRows of them, a thread one with one row of x.
 constexpr int kHeadRows = 16, kHeadTile = 64;
 
-__global__ void few_rows_head_kernel(const float* x, const float* wte, float* logits,
+template <class Element>
+__global__ void few_rows_head_kernel(const Element* x, const Element* wte, float* logits,
                                      std::int64_t N, std::int64_t C, std::int64_t V) {
   SHARED_ARRAY(float, x_tile, kFewRows*(kHeadTile + 1));
   SHARED_ARRAY(float, wte_tile, kHeadRows*(kHeadTile + 1));
@@ -110,8 +113,9 @@ __global__ void few_rows_head_kernel(const float* x, const float* wte, float* lo
     for (int i = thread; i < kHeadRows * kHeadTile; i += kThreads) {
       const int r = i / kHeadTile, c = i % kHeadTile;
       const int at = r * (kHeadTile + 1) + c;
-      wte_tile[at] = c < here && first_token + r < V ? wte[(first_token + r) * C + first + c] : 0;
-      x_tile[at] = c < here && r < N ? x[r * C + first + c] : 0;
+      wte_tile[at] =
+          c < here && first_token + r < V ? to_float(wte[(first_token + r) * C + first + c]) : 0;
+      x_tile[at] = c < here && r < N ? to_float(x[r * C + first + c]) : 0;
     }
     __syncthreads();
     for (int c = 0; c < here; ++c) {
@@ -130,85 +134,110 @@ GpuMatrix matrix(const TensorView& view, std::int64_t stride, bool transposed = 
 
 void CudaKernels::matmul_forward(const MatmulForward& op) {
   if (op.N == 0 || op.M == 0) return;
-  const float *x = cuda_floats(op.x), *weight = cuda_floats(op.weight),
-              *bias = cuda_floats(op.bias);
-  float *y = cuda_floats(op.y), *pre_activation = cuda_floats(op.pre_activation);
-  if (op.N <= kFewRows) {
-    launch(few_rows_kernel, blocks_for(op.M, kWarpLanes), dim3(kWarpLanes, kWarpsOfFew),
-           static_cast<std::size_t>(kWarpsOfFew * op.N * kWarpLanes) * sizeof(float), stream(),
-           op.N, op.K, op.M, x, weight, bias, pre_activation, y);
-    return;
-  }
-  MatrixProduct product{.rows = op.N,
-                        .columns = op.M,
-                        .inner = op.K,
-                        .a = matrix(op.x, op.K),
-                        .b = matrix(op.weight, op.M),
-                        .c = matrix(op.y, op.M)};
-  // The epilogue writes two tensors: in place there is one.
-  if (pre_activation != y && bias != nullptr) {
-    product.epilogue = pre_activation != nullptr ? Epilogue::kBiasGelu : Epilogue::kBias;
-    product.bias = bias;
-    product.pre_activation = matrix(op.pre_activation, op.M);
-    if (products_.multiply(product)) return;
-    product.epilogue = Epilogue::kNone;
-  }
-  products_.multiply(product);
-  if (bias == nullptr && pre_activation == nullptr) return;
-  const std::int64_t count = op.N * op.M;
-  with_width<float>(op.M, {y, bias, pre_activation}, [&](auto width) {
-    launch(bias_gelu_kernel<width>, blocks_for(count, std::int64_t{kThreads} * width), kThreads, 0,
-           stream(), y, bias, pre_activation, count, op.M);
+  with_element(op.x, [&](auto element) {
+    using Element = decltype(element);
+    const Element *x = cuda_elements<Element>(op.x), *weight = cuda_elements<Element>(op.weight),
+                  *bias = cuda_elements<Element>(op.bias);
+    Element *y = cuda_elements<Element>(op.y),
+            *pre_activation = cuda_elements<Element>(op.pre_activation);
+    if (op.N <= kFewRows) {
+      launch(few_rows_kernel<Element>, blocks_for(op.M, kWarpLanes), dim3(kWarpLanes, kWarpsOfFew),
+             static_cast<std::size_t>(kWarpsOfFew * op.N * kWarpLanes) * sizeof(float), stream(),
+             op.N, op.K, op.M, x, weight, bias, pre_activation, y);
+      return;
+    }
+    MatrixProduct product{.rows = op.N,
+                          .columns = op.M,
+                          .inner = op.K,
+                          .a = matrix(op.x, op.K),
+                          .b = matrix(op.weight, op.M),
+                          .c = matrix(op.y, op.M)};
+    // The epilogue writes two tensors: in place there is one.
+    if (pre_activation != y && bias != nullptr) {
+      product.epilogue = pre_activation != nullptr ? Epilogue::kBiasGelu : Epilogue::kBias;
+      product.bias = bias;
+      product.pre_activation = matrix(op.pre_activation, op.M);
+      if (products_.multiply(product)) return;
+      product.epilogue = Epilogue::kNone;
+    }
+    products_.multiply(product);
+    if (bias == nullptr && pre_activation == nullptr) return;
+    const std::int64_t count = op.N * op.M;
+    with_width<Element>(op.M, {y, bias, pre_activation}, [&](auto width) {
+      launch(bias_gelu_kernel<width, Element>, blocks_for(count, std::int64_t{kThreads} * width),
+             kThreads, 0, stream(), y, bias, pre_activation, count, op.M);
+    });
   });
 }
 
 void CudaKernels::matmul_backward_input(const MatmulBackwardInput& op) {
   const std::int64_t count = op.N * op.K;
   if (count == 0) return;
-  const float* pre_activation = cuda_floats(op.pre_activation);
-  float* dx = cuda_floats(op.dx);
-  MatrixProduct product{.rows = op.N,
-                        .columns = op.K,
-                        .inner = op.M,
-                        .a = matrix(op.dy, op.M),
-                        .b = matrix(op.weight, op.M, true),
-                        .c = matrix(op.dx, op.K)};
-  if (pre_activation != nullptr) {
-    product.epilogue = Epilogue::kGeluSlope;
-    product.pre_activation = matrix(op.pre_activation, op.K);
-    if (products_.multiply(product)) return;
-    product.epilogue = Epilogue::kNone;
-  }
-  products_.multiply(product);
-  if (pre_activation == nullptr) return;
-  with_width<float>(count, {dx, pre_activation}, [&](auto width) {
-    launch(gelu_slope_kernel<width>, blocks_for(count, std::int64_t{kThreads} * width), kThreads, 0,
-           stream(), dx, pre_activation, count);
+  with_element(op.dy, [&](auto element) {
+    using Element = decltype(element);
+    const Element* pre_activation = cuda_elements<Element>(op.pre_activation);
+    Element* dx = cuda_elements<Element>(op.dx);
+    MatrixProduct product{.rows = op.N,
+                          .columns = op.K,
+                          .inner = op.M,
+                          .a = matrix(op.dy, op.M),
+                          .b = matrix(op.weight, op.M, true),
+                          .c = matrix(op.dx, op.K)};
+    if (pre_activation != nullptr) {
+      product.epilogue = Epilogue::kGeluSlope;
+      product.pre_activation = matrix(op.pre_activation, op.K);
+      if (products_.multiply(product)) return;
+      product.epilogue = Epilogue::kNone;
+    }
+    products_.multiply(product);
+    if (pre_activation == nullptr) return;
+    with_width<Element>(count, {dx, pre_activation}, [&](auto width) {
+      launch(gelu_slope_kernel<width, Element>, blocks_for(count, std::int64_t{kThreads} * width),
+             kThreads, 0, stream(), dx, pre_activation, count);
+    });
   });
 }
 
 void CudaKernels::matmul_backward_weight(const MatmulBackwardWeight& op) {
   if (op.M == 0 || op.N == 0) return;
-  products_.multiply({.rows = op.K,
-                      .columns = op.M,
-                      .inner = op.N,
-                      .a = matrix(op.x, op.K, true),
-                      .b = matrix(op.dy, op.M),
-                      .c = matrix(op.dweight, op.M),
-                      .add = true});
-  if (!op.dbias) return;
+  MatrixProduct product{.rows = op.K,
+                        .columns = op.M,
+                        .inner = op.N,
+                        .a = matrix(op.x, op.K, true),
+                        .b = matrix(op.dy, op.M),
+                        .c = matrix(op.dweight, op.M),
+                        .add = true};
+  if (!op.dbias) {
+    products_.multiply(product);
+    return;
+  }
   const unsigned blocks = blocks_for(op.N, kRowsOfSum);
   float* partials = workspace_.reserve(std::int64_t{blocks} * op.M);
-  launch(column_sums_kernel, dim3(blocks_for(op.M, kThreads), blocks), kThreads, 0, stream(),
-         cuda_floats(op.dy), op.N, op.M, partials);
+  product.epilogue = Epilogue::kColumnSums;
+  product.column_sums = partials;
+  if (products_.multiply(product)) {
+    add_rows(partials, 1, op.M, op.M, cuda_floats(op.dbias));
+    return;
+  }
+  product.epilogue = Epilogue::kNone;
+  product.column_sums = nullptr;
+  products_.multiply(product);
+  with_element(op.dy, [&](auto element) {
+    launch(column_sums_kernel<decltype(element)>, dim3(blocks_for(op.M, kThreads), blocks),
+           kThreads, 0, stream(), cuda_elements<decltype(element)>(op.dy), op.N, op.M, partials);
+  });
   add_rows(partials, blocks, op.M, op.M, cuda_floats(op.dbias));
 }
 
 void CudaKernels::head_forward(const HeadForward& op) {
   if (op.N == 0 || op.V == 0) return;
   if (op.N <= kFewRows) {
-    launch(few_rows_head_kernel, blocks_for(op.V, kHeadRows), kThreads, 0, stream(),
-           cuda_floats(op.x), cuda_floats(op.wte), cuda_floats(op.logits), op.N, op.C, op.V);
+    with_element(op.x, [&](auto element) {
+      using Element = decltype(element);
+      launch(few_rows_head_kernel<Element>, blocks_for(op.V, kHeadRows), kThreads, 0, stream(),
+             cuda_elements<Element>(op.x), cuda_elements<Element>(op.wte), cuda_floats(op.logits),
+             op.N, op.C, op.V);
+    });
     return;
   }
   products_.multiply({.rows = op.N,

@@ -85,14 +85,20 @@ Key key_of(const MatrixProduct& p) {
 /// A product as cuBLASLt wants it: columns run first there, so it computes c^T = b^T a^T.
 class Description {
  public:
-  explicit Description(const MatrixProduct& p) {
-    check(cublasLtMatmulDescCreate(operation_.out(), CUBLAS_COMPUTE_32F, CUDA_R_32F),
-          "MatmulDescCreate");
+  Description(const MatrixProduct& p, bool tf32) {
+    check(
+        cublasLtMatmulDescCreate(
+            operation_.out(), tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F),
+        "MatmulDescCreate");
     set(CUBLASLT_MATMUL_DESC_TRANSA, p.b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, p.a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
     if (p.epilogue != Epilogue::kNone) {
       set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(p));
       if (p.bias != nullptr) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+      if (p.column_sums != nullptr) {
+        set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.column_sums);
+        set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, CUDA_R_32F);
+      }
       if (p.pre_activation.data != nullptr) {
         set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p.pre_activation.data);
         set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, p.pre_activation.stride);
@@ -123,6 +129,8 @@ class Description {
         return CUBLASLT_EPILOGUE_GELU_AUX_BIAS;
       case Epilogue::kGeluSlope:
         return CUBLASLT_EPILOGUE_DGELU;
+      case Epilogue::kColumnSums:
+        return CUBLASLT_EPILOGUE_BGRADA;  // b is the first factor there
       default:
         return CUBLASLT_EPILOGUE_DEFAULT;
     }
@@ -143,7 +151,8 @@ class Description {
 }  // namespace
 
 struct MatrixProducts::State {
-  explicit State(device::CudaDevice& gpu) : device(gpu), workspace(gpu, kWorkspaceBytes) {
+  State(device::CudaDevice& gpu, bool rounds_to_tf32)
+      : device(gpu), tf32(rounds_to_tf32), workspace(gpu, kWorkspaceBytes) {
     check(cublasLtCreate(handle.out()), "Create");
   }
 
@@ -173,13 +182,14 @@ struct MatrixProducts::State {
   }
 
   device::CudaDevice& device;
+  bool tf32;
   device::DeviceBuffer workspace;
   Owned<cublasLtHandle_t, cublasLtDestroy> handle;
   std::map<Key, std::optional<cublasLtMatmulAlgo_t>> chosen;  // none: there is no way
 };
 
-MatrixProducts::MatrixProducts(device::CudaDevice& device)
-    : state_(std::make_unique<State>(device)) {}
+MatrixProducts::MatrixProducts(device::CudaDevice& device, bool tf32)
+    : state_(std::make_unique<State>(device, tf32)) {}
 MatrixProducts::~MatrixProducts() = default;
 
 bool MatrixProducts::multiply(const MatrixProduct& p) {
@@ -189,7 +199,7 @@ bool MatrixProducts::multiply(const MatrixProduct& p) {
       alignment_of(p.pre_activation) < kAlignedBytes) {
     return false;
   }
-  const Description described(p);
+  const Description described(p, state_->tf32 && p.a.type == device::DataType::kF32);
   const auto [entry, is_new] = state_->chosen.try_emplace(key_of(p));
   if (is_new) entry->second = state_->choose(p, described);
   if (!entry->second) {

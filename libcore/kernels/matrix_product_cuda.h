@@ -21,9 +21,10 @@ struct GpuMatrix {
 /// What is done to the product before it is written.
 enum class Epilogue {
   kNone,
-  kBias,      // + bias
-  kBiasGelu,  // + bias, kept in pre_activation; then gelu
-  kGeluSlope  // x gelu'(pre_activation)
+  kBias,       // + bias
+  kBiasGelu,   // + bias, kept in pre_activation; then gelu
+  kGeluSlope,  // x gelu'(pre_activation)
+  kColumnSums  // of b, into column_sums
 };
 
 /// c (rows, columns) = a (rows, inner) b (inner, columns); with add: c +=.
@@ -32,14 +33,15 @@ struct MatrixProduct {
   GpuMatrix a, b, c;
   bool add = false;
   Epilogue epilogue = Epilogue::kNone;
-  const void* bias = nullptr;  // (columns), of c's type
-  GpuMatrix pre_activation;    // (rows, columns)
+  const void* bias = nullptr;    // (columns), of c's type
+  float* column_sums = nullptr;  // (columns): sums over b's rows; c is float then
+  GpuMatrix pre_activation;      // (rows, columns)
 };
 
 class MatrixProducts {
  public:
-  /// `device` must outlive it. Throws: UnavailableError.
-  explicit MatrixProducts(device::CudaDevice& device);
+  /// `tf32`: float factors are rounded to tf32. `device` must outlive it. Throws: UnavailableError.
+  MatrixProducts(device::CudaDevice& device, bool tf32);
   MatrixProducts(const MatrixProducts&) = delete;
   MatrixProducts& operator=(const MatrixProducts&) = delete;
   ~MatrixProducts();

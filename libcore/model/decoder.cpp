@@ -25,22 +25,26 @@ struct Decoder::State {
       : model(gpt2),
         device(gpt2.device()),
         config(gpt2.config()),
-        parameters(view_tensors(gpt2.table(), config, gpt2.parameters())),
+        parameters(view_parameters(gpt2)),
         most_sequences(most),
         capacity(position_capacity),
-        arena(device, config),
-        cache(device, static_cast<std::size_t>(most) * cache_bytes(config, capacity)),
+        arena(device, config, gpt2.kernels().compute_type()),
+        cache(device, static_cast<std::size_t>(most) * cache_bytes(gpt2, capacity)),
         device_logits(device, static_cast<std::size_t>(most * config.vocab_size) * 4),
         logits(static_cast<std::size_t>(most * config.vocab_size)) {}
 
   std::int64_t sequence_elements() const { return capacity * config.channels; }
+  TensorView whole_cache() const {
+    return {cache.data(),
+            model.kernels().compute_type(),
+            {2 * config.layers, most_sequences, sequence_elements()}};
+  }
   /// Keys (0) or values (1) of one layer, of `count` sequences from `first` on.
   TensorView cached(std::int64_t layer, std::int64_t which, std::int64_t first,
                     std::int64_t count) const {
     const auto before = (2 * layer + which) * most_sequences + first;
-    return {cache.f32() + before * sequence_elements(),
-            DataType::kF32,
-            {count, config.heads, capacity, config.head_size()}};
+    return whole_cache().part(before * sequence_elements(),
+                              {count, config.heads, capacity, config.head_size()});
   }
   void copy_sequence(std::int64_t from, std::int64_t to, std::int64_t positions);
   void feed(std::span<const std::int32_t> tokens, std::int64_t first, std::int64_t count,
@@ -84,21 +88,20 @@ void Decoder::State::feed(std::span<const std::int32_t> tokens, std::int64_t fir
   if (!wants_logits) return;
   // The last `count` rows: of one sequence the last position, of several the only one.
   const auto before = (count * length - count) * C;
-  const TensorView stream(a.layers.back().residual_mid.f32() + before, DataType::kF32, {count, C});
-  const TensorView y(a.ln_f.data, DataType::kF32, {count, C});
-  model.kernels().residual_layernorm_forward(
-      {.residual = stream,
-       .branch = TensorView(a.branch.f32() + before, DataType::kF32, {count, C}),
-       .sum = stream,
-       .weight = parameters.ln_f_weight,
-       .bias = parameters.ln_f_bias,
-       .y = y,
-       .mean = TensorView(a.ln_f_mean.data, DataType::kF32, {count}),
-       .rstd = TensorView(a.ln_f_rstd.data, DataType::kF32, {count}),
-       .B = count,
-       .T = 1,
-       .C = C,
-       .epsilon = config.layer_norm_epsilon});
+  const auto stream = a.layers.back().residual_mid.part(before, {count, C});
+  const auto y = a.ln_f.part(0, {count, C});
+  model.kernels().residual_layernorm_forward({.residual = stream,
+                                              .branch = a.branch.part(before, {count, C}),
+                                              .sum = stream,
+                                              .weight = parameters.ln_f_weight,
+                                              .bias = parameters.ln_f_bias,
+                                              .y = y,
+                                              .mean = a.ln_f_mean.part(0, {count}),
+                                              .rstd = a.ln_f_rstd.part(0, {count}),
+                                              .B = count,
+                                              .T = 1,
+                                              .C = C,
+                                              .epsilon = config.layer_norm_epsilon});
   const TensorView rows(device_logits.f32() + first * V, DataType::kF32, {count, V});
   model.kernels().head_forward(
       {.x = y, .wte = parameters.wte, .logits = rows, .N = count, .C = C, .V = V});
@@ -109,18 +112,21 @@ void Decoder::State::feed(std::span<const std::int32_t> tokens, std::int64_t fir
 void Decoder::State::copy_sequence(std::int64_t from, std::int64_t to, std::int64_t positions) {
   const auto D = config.head_size();
   for (std::int64_t part = 0; part < 2 * config.layers; ++part) {
-    float* const of_part = cache.f32() + part * most_sequences * sequence_elements();
     for (std::int64_t head = 0; head < config.heads; ++head) {
-      const auto offset = head * capacity * D;
-      device.copy_on_device(of_part + to * sequence_elements() + offset,
-                            of_part + from * sequence_elements() + offset,
-                            static_cast<std::size_t>(positions * D) * 4);
+      const auto of_head = [&](std::int64_t sequence) {
+        const auto before = part * most_sequences + sequence;
+        return whole_cache().part(before * sequence_elements() + head * capacity * D,
+                                  {positions, D});
+      };
+      device.copy_on_device(of_head(to).data, of_head(from).data, of_head(to).bytes());
     }
   }
 }
 
-std::size_t Decoder::cache_bytes(const Gpt2Config& config, std::int64_t capacity) {
-  return static_cast<std::size_t>(2 * config.layers * capacity * config.channels) * 4;
+std::size_t Decoder::cache_bytes(const Gpt2& model, std::int64_t capacity) {
+  const auto& config = model.config();
+  return static_cast<std::size_t>(2 * config.layers * capacity * config.channels) *
+         bytes_of(model.kernels().compute_type());
 }
 
 Decoder::Decoder(Gpt2& model, std::int64_t most_sequences, std::int64_t capacity) {

@@ -18,7 +18,7 @@ class Decoder {
   /// How many sequences a Decoder takes: of so many rows no product lets one change another.
   static constexpr std::int64_t kMostSequences = kernels::kFewRows;
   /// Units: bytes that one sequence of `capacity` positions takes.
-  static std::size_t cache_bytes(const Gpt2Config& config, std::int64_t capacity);
+  static std::size_t cache_bytes(const Gpt2& model, std::int64_t capacity);
 
   /// Caches for `most_sequences` of at most `capacity` <= context positions (0: context). Throws:
   /// UsageError, UnavailableError (memory).

@@ -53,8 +53,8 @@ void check_size(const Parameter& parameter, std::span<Value> values) {
 
 struct Gpt2::State {
   explicit State(const Gpt2& model)
-      : parameters(view_tensors(model.table(), model.config(), model.parameters())),
-        arena(model.device(), model.config()) {}
+      : parameters(view_parameters(model)),
+        arena(model.device(), model.config(), model.kernels().compute_type()) {}
 
   ModelTensors parameters;
   ActivationArena arena;
@@ -65,8 +65,13 @@ Gpt2::Gpt2(device::Device& device, kernels::Kernels& kernels, const Gpt2Config& 
       kernels_(kernels),
       config_(config),
       table_(config),
-      parameters_(device, table_.buffer_bytes()),
-      state_(std::make_unique<State>(*this)) {
+      parameters_(device, table_.buffer_bytes()) {
+  if (const auto type = kernels.compute_type(); type != DataType::kF32) {
+    const auto elements = static_cast<std::size_t>(table_.buffer_elements());
+    compute_copy_ = device::DeviceBuffer(device, elements * bytes_of(type));
+    device.fill_zero(compute_copy_.data(), compute_copy_.bytes());
+  }
+  state_ = std::make_unique<State>(*this);
   // Only the gaps are cleared: a parameter's memory is first touched when it gets its values.
   const auto& all = table_.parameters();
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -78,6 +83,16 @@ Gpt2::Gpt2(device::Device& device, kernels::Kernels& kernels, const Gpt2Config& 
 
 Gpt2::Gpt2(Gpt2&&) noexcept = default;
 Gpt2::~Gpt2() = default;
+
+TensorView Gpt2::compute_copy() const {
+  if (compute_copy_.data() == nullptr) return {};
+  return {compute_copy_.data(), kernels_.compute_type(), {table_.buffer_elements()}};
+}
+
+std::size_t Gpt2::compute_bytes() const {
+  const auto copy = compute_copy();
+  return copy ? copy.bytes() : parameters_.bytes();
+}
 
 void Gpt2::initialise(std::uint32_t seed) {
   constexpr double kDeviation = 0.02;
@@ -101,7 +116,12 @@ void Gpt2::initialise(std::uint32_t seed) {
 
 void Gpt2::load_parameter(const Parameter& parameter, std::span<const float> values) {
   check_size(parameter, values);
-  device_.copy_to_device(parameters_.f32() + parameter.offset, values.data(), values.size_bytes());
+  const TensorView masters(parameters_.f32() + parameter.offset, DataType::kF32,
+                           {parameter.element_count});
+  device_.copy_to_device(masters.data, values.data(), values.size_bytes());
+  if (const auto copy = compute_copy()) {
+    kernels_.convert(copy.part(parameter.offset, {parameter.element_count}), masters);
+  }
 }
 
 void Gpt2::store_parameter(const Parameter& parameter, std::span<float> values) const {
@@ -195,7 +215,8 @@ void Gpt2::forward_backward(std::span<const std::int32_t> tokens,
   }
   const auto N = B * T, C = config_.channels, F = config_.inner_channels();
   const auto& parameters = state_->parameters;
-  const auto dparameters = view_tensors(table_, config_, gradients);
+  const TensorView all_gradients(gradients.data(), DataType::kF32, {table_.buffer_elements()});
+  const auto dparameters = view_tensors(table_, config_, all_gradients, all_gradients);
   const auto& a = forward(tokens, B, T, dropout, true);
   device_.copy_to_device(a.targets.data, targets.data(), targets.size_bytes());
 

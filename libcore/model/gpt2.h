@@ -18,6 +18,8 @@
 
 namespace gpt2::model {
 
+using device::TensorView;
+
 /// What a training forward needs to know about dropout; probability 0 turns it off.
 struct DropoutPlan {
   float probability = 0;
@@ -40,7 +42,13 @@ class Gpt2 {
   const ParameterTable& table() const { return table_; }
   device::Device& device() const { return device_; }
   kernels::Kernels& kernels() const { return kernels_; }
+  /// In float: what the optimizer updates and checkpoints hold.
   const device::DeviceBuffer& parameters() const { return parameters_; }
+  /// The same rounded to kernels().compute_type(), laid out alike, which products and embeddings
+  /// read; empty where that is float. Whoever changes parameters() changes it too.
+  TensorView compute_copy() const;
+  /// Units: bytes of the parameters that a pass reads.
+  std::size_t compute_bytes() const;
 
   /// N(0, 0.02) for matrices and embeddings, c_proj scaled by 1 / sqrt(2 L), biases 0, gains 1.
   /// Elements 2i and 2i + 1 of parameter number p of the table, counted unpadded, come from the
@@ -77,7 +85,7 @@ class Gpt2 {
   kernels::Kernels& kernels_;
   Gpt2Config config_;
   ParameterTable table_;
-  device::DeviceBuffer parameters_;
+  device::DeviceBuffer parameters_, compute_copy_;
   std::unique_ptr<State> state_;
 };
 

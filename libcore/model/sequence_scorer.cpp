@@ -123,9 +123,10 @@ struct SequenceScorer::State {
         device(gpt2.device()),
         kernels(gpt2.kernels()),
         config(gpt2.config()),
-        parameters(view_tensors(gpt2.table(), config, gpt2.parameters())),
-        arena(device, config),
-        cache(device, static_cast<std::size_t>(2 * config.context * config.channels) * 4) {}
+        parameters(view_parameters(gpt2)),
+        arena(device, config, kernels.compute_type()),
+        cache(device, static_cast<std::size_t>(2 * config.context * config.channels) *
+                          bytes_of(kernels.compute_type())) {}
 
   const Activations& run(const Pass& pass);
   void attend(const Pass& pass, const LayerActivations& block);
@@ -155,8 +156,7 @@ const Activations& SequenceScorer::State::run(const Pass& pass) {
              TensorView(a.tokens.i32() + segment.first_row, DataType::kI32, {1, segment.row_count}),
          .wte = parameters.wte,
          .wpe = parameters.wpe,
-         .x = TensorView(a.layers.front().residual.f32() + segment.first_row * C, DataType::kF32,
-                         {1, segment.row_count, C}),
+         .x = a.layers.front().residual.part(segment.first_row * C, {1, segment.row_count, C}),
          .B = 1,
          .T = segment.row_count,
          .C = C,
@@ -173,14 +173,11 @@ const Activations& SequenceScorer::State::run(const Pass& pass) {
 /// continuations, each overwrite what the one before put behind it.
 void SequenceScorer::State::attend(const Pass& pass, const LayerActivations& block) {
   const auto C = config.channels, H = config.heads, D = config.head_size();
-  const TensorView keys(cache.data(), DataType::kF32, {1, H, config.context, D});
-  const TensorView values(cache.f32() + config.context * C, DataType::kF32,
-                          {1, H, config.context, D});
+  const TensorView keys(cache.data(), kernels.compute_type(), {1, H, config.context, D});
+  const auto values = keys.part(config.context * C, {1, H, config.context, D});
   for (const auto& [first_row, row_count, first_position] : pass.segments) {
-    kernels.attention_cached({.qkv = TensorView(block.qkv.f32() + first_row * 3 * C, DataType::kF32,
-                                                {1, row_count, 3 * C}),
-                              .out = TensorView(block.attention.f32() + first_row * C,
-                                                DataType::kF32, {1, row_count, C}),
+    kernels.attention_cached({.qkv = block.qkv.part(first_row * 3 * C, {1, row_count, 3 * C}),
+                              .out = block.attention.part(first_row * C, {1, row_count, C}),
                               .key_cache = keys,
                               .value_cache = values,
                               .B = 1,
@@ -195,17 +192,18 @@ void SequenceScorer::State::attend(const Pass& pass, const LayerActivations& blo
 /// The scored rows side by side, (M, C).
 TensorView SequenceScorer::State::gather(const Activations& a, const Pass& pass) {
   const auto M = std::ssize(pass.scored), C = config.channels;
-  const auto row_bytes = static_cast<std::size_t>(C) * 4;
+  const auto row_bytes = static_cast<std::size_t>(C) * bytes_of(a.ln_f.type);
   grow(rows, device, static_cast<std::size_t>(M) * row_bytes);
+  const TensorView gathered(rows.data(), a.ln_f.type, {M, C});
   for (std::int64_t first = 0; first < M;) {
     const auto from = pass.scored[static_cast<std::size_t>(first)].row;
     auto end = first + 1;
     while (end < M && pass.scored[static_cast<std::size_t>(end)].row == from + end - first) ++end;
-    device.copy_on_device(rows.f32() + first * C, a.ln_f.f32() + from * C,
-                          static_cast<std::size_t>(end - first) * row_bytes);
+    const auto run = gathered.part(first * C, {end - first, C});
+    device.copy_on_device(run.data, a.ln_f.part(from * C, {end - first, C}).data, run.bytes());
     first = end;
   }
-  return {rows.data(), DataType::kF32, {M, C}};
+  return gathered;
 }
 
 std::vector<RowScore> SequenceScorer::State::losses(TensorView x, const Pass& pass) {
@@ -238,7 +236,7 @@ std::vector<RowScore> SequenceScorer::State::losses_by_logits(TensorView x, cons
   for (std::int64_t first = 0; first < M; first += kLogitRows) {
     const auto count = std::min(kLogitRows, M - first);
     const TensorView of_rows(scored.data(), DataType::kF32, {count, V});
-    kernels.head_forward({.x = TensorView(x.f32() + first * C, DataType::kF32, {count, C}),
+    kernels.head_forward({.x = x.part(first * C, {count, C}),
                           .wte = parameters.wte,
                           .logits = of_rows,
                           .N = count,

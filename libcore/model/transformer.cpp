@@ -19,8 +19,10 @@ using device::DataType;
 /// layout gives both the size and the views.
 class Cutter {
  public:
-  explicit Cutter(void* memory) : memory_(static_cast<std::byte*>(memory)) {}
-  TensorView operator()(std::initializer_list<std::int64_t> shape, DataType type = DataType::kF32) {
+  /// Tensors are of `type` where no other is named.
+  Cutter(void* memory, DataType type) : memory_(static_cast<std::byte*>(memory)), type_(type) {}
+  TensorView operator()(std::initializer_list<std::int64_t> shape) { return (*this)(shape, type_); }
+  TensorView operator()(std::initializer_list<std::int64_t> shape, DataType type) {
     TensorView view(memory_ == nullptr ? nullptr : memory_ + used_, type, shape);
     used_ += (view.bytes() + kAlignment - 1) / kAlignment * kAlignment;
     return view;
@@ -30,6 +32,7 @@ class Cutter {
  private:
   static constexpr std::size_t kAlignment = 64;
   std::byte* memory_;
+  DataType type_;
   std::size_t used_ = 0;
 };
 
@@ -39,15 +42,15 @@ LayerActivations cut_layer(Cutter& cut, const Gpt2Config& config, std::int64_t B
   LayerActivations layer;
   layer.residual = cut({N, C});
   layer.ln_1 = cut({N, C});
-  layer.ln_1_mean = cut({N});
-  layer.ln_1_rstd = cut({N});
+  layer.ln_1_mean = cut({N}, DataType::kF32);
+  layer.ln_1_rstd = cut({N}, DataType::kF32);
   layer.qkv = cut({B, T, 3 * C});
   layer.attention = cut({B, T, C});
-  layer.lse = cut({B, config.heads, T});
+  layer.lse = cut({B, config.heads, T}, DataType::kF32);
   layer.residual_mid = training ? cut({N, C}) : layer.residual;
   layer.ln_2 = training ? cut({N, C}) : layer.ln_1;
-  layer.ln_2_mean = training ? cut({N}) : layer.ln_1_mean;
-  layer.ln_2_rstd = training ? cut({N}) : layer.ln_1_rstd;
+  layer.ln_2_mean = training ? cut({N}, DataType::kF32) : layer.ln_1_mean;
+  layer.ln_2_rstd = training ? cut({N}, DataType::kF32) : layer.ln_1_rstd;
   layer.pre_activation = cut({N, F});
   layer.hidden = training ? cut({N, F}) : layer.pre_activation;
   return layer;
@@ -59,7 +62,7 @@ Activations cut_activations(Cutter& cut, const Gpt2Config& config, std::int64_t 
   Activations a;
   a.tokens = cut({B, T}, DataType::kI32);
   a.targets = cut({N}, DataType::kI32);
-  a.losses = cut({N});
+  a.losses = cut({N}, DataType::kF32);
   a.branch = cut({N, C});
   const auto layer_count = static_cast<std::size_t>(config.layers);
   if (training) {
@@ -68,14 +71,14 @@ Activations cut_activations(Cutter& cut, const Gpt2Config& config, std::int64_t 
     }
     a.residual_f = cut({N, C});
     a.ln_f = cut({N, C});
-    a.ln_f_mean = cut({N});
-    a.ln_f_rstd = cut({N});
+    a.ln_f_mean = cut({N}, DataType::kF32);
+    a.ln_f_rstd = cut({N}, DataType::kF32);
     a.dresidual = cut({N, C});
     a.dbranch = a.branch;
     a.dattention = cut({B, T, C});
     const auto wide = cut({N * std::max(3 * C, F)});
-    a.dqkv = TensorView(wide.data, DataType::kF32, {B, T, 3 * C});
-    a.dhidden = TensorView(wide.data, DataType::kF32, {N, F});
+    a.dqkv = wide.part(0, {B, T, 3 * C});
+    a.dhidden = wide.part(0, {N, F});
   } else {
     a.layers.assign(layer_count, cut_layer(cut, config, B, T, training));
     const auto& last = a.layers.back();
@@ -97,16 +100,19 @@ kernels::Dropout dropout_at(const DropoutPlan& plan, std::int64_t site) {
 }  // namespace
 
 ModelTensors view_tensors(const ParameterTable& table, const Gpt2Config& config,
-                          const device::DeviceBuffer& buffer) {
+                          const TensorView& buffer, const TensorView& of_products) {
   auto next = table.parameters().begin();
-  const auto vector = [&] {
+  const auto norm = [&] {
     const auto& parameter = *next++;
-    return TensorView(buffer.f32() + parameter.offset, DataType::kF32, {parameter.shape[0]});
+    return buffer.part(parameter.offset, {parameter.shape[0]});
+  };
+  const auto bias = [&] {
+    const auto& parameter = *next++;
+    return of_products.part(parameter.offset, {parameter.shape[0]});
   };
   const auto matrix = [&] {
     const auto& parameter = *next++;
-    return TensorView(buffer.f32() + parameter.offset, DataType::kF32,
-                      {parameter.shape[0], parameter.shape[1]});
+    return of_products.part(parameter.offset, {parameter.shape[0], parameter.shape[1]});
   };
   ModelTensors tensors;
   tensors.wte = matrix();
@@ -114,34 +120,41 @@ ModelTensors view_tensors(const ParameterTable& table, const Gpt2Config& config,
   tensors.wpe = matrix();
   tensors.layers.resize(static_cast<std::size_t>(config.layers));
   for (auto& layer : tensors.layers) {
-    layer.ln_1_weight = vector();
-    layer.ln_1_bias = vector();
+    layer.ln_1_weight = norm();
+    layer.ln_1_bias = norm();
     layer.c_attn_weight = matrix();
-    layer.c_attn_bias = vector();
+    layer.c_attn_bias = bias();
     layer.attention_proj_weight = matrix();
-    layer.attention_proj_bias = vector();
-    layer.ln_2_weight = vector();
-    layer.ln_2_bias = vector();
+    layer.attention_proj_bias = bias();
+    layer.ln_2_weight = norm();
+    layer.ln_2_bias = norm();
     layer.c_fc_weight = matrix();
-    layer.c_fc_bias = vector();
+    layer.c_fc_bias = bias();
     layer.mlp_proj_weight = matrix();
-    layer.mlp_proj_bias = vector();
+    layer.mlp_proj_bias = bias();
   }
-  tensors.ln_f_weight = vector();
-  tensors.ln_f_bias = vector();
+  tensors.ln_f_weight = norm();
+  tensors.ln_f_bias = norm();
   return tensors;
+}
+
+ModelTensors view_parameters(const Gpt2& model) {
+  const TensorView masters(model.parameters().data(), DataType::kF32,
+                           {model.table().buffer_elements()});
+  const auto copy = model.compute_copy();
+  return view_tensors(model.table(), model.config(), masters, copy ? copy : masters);
 }
 
 const Activations& ActivationArena::plan(std::int64_t B, std::int64_t T, bool training) {
   if (B == B_ && T == T_ && training == training_) return activations_;
-  Cutter count(nullptr);
+  Cutter count(nullptr, type_);
   cut_activations(count, config_, B, T, training);
   if (count.used() > memory_.bytes()) {
     B_ = T_ = 0;   // nothing is planned if the allocation fails
     memory_ = {};  // first, so that old and new memory are never held together
     memory_ = device::DeviceBuffer(device_, count.used());
   }
-  Cutter cut(memory_.data());
+  Cutter cut(memory_.data(), type_);
   activations_ = cut_activations(cut, config_, B, T, training);
   B_ = B;
   T_ = T;

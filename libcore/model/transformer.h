@@ -32,8 +32,11 @@ struct ModelTensors {
   std::vector<LayerTensors> layers;
   TensorView ln_f_weight, ln_f_bias;
 };
+/// `buffer` has gains and biases of layernorms, `of_products` all the others.
 ModelTensors view_tensors(const ParameterTable& table, const Gpt2Config& config,
-                          const device::DeviceBuffer& buffer);
+                          const TensorView& buffer, const TensorView& of_products);
+/// The parameters of a model as its kernels read them.
+ModelTensors view_parameters(const Gpt2& model);
 
 /// What one layer computes. N = B x T rows, C channels, F inner channels.
 struct LayerActivations {
@@ -60,14 +63,16 @@ struct Activations {
 /// activations for the backward pass; a pass without one writes each layer over the layer before.
 class ActivationArena {
  public:
-  ActivationArena(device::Device& device, const Gpt2Config& config)
-      : device_(device), config_(config) {}
+  /// Activations are of `type`.
+  ActivationArena(device::Device& device, const Gpt2Config& config, device::DataType type)
+      : device_(device), config_(config), type_(type) {}
   /// Valid until the next call with another shape.
   const Activations& plan(std::int64_t B, std::int64_t T, bool training);
 
  private:
   device::Device& device_;
   Gpt2Config config_;
+  device::DataType type_;
   device::DeviceBuffer memory_;
   std::int64_t B_ = 0, T_ = 0;
   bool training_ = false;

@@ -99,6 +99,7 @@ bool AdamW::is_safe(double norm) const {
 void AdamW::step(const device::DeviceBuffer& gradients, double norm, double learning_rate) {
   const double scale = gradient_scale(norm);
   ++step_count_;
+  const auto copy = model_.compute_copy();
   for (const auto& parameter : model_.table().parameters()) {
     const auto part = owned_part(parameter);
     if (part.count == 0) continue;
@@ -111,6 +112,7 @@ void AdamW::step(const device::DeviceBuffer& gradients, double norm, double lear
          .gradient = part_of(gradients, first),
          .exp_avg = part_of(exp_avg_, first - owned_.first),
          .exp_avg_sq = part_of(exp_avg_sq_, first - owned_.first),
+         .compute_copy = copy ? copy.part(first, {part.count}) : TensorView(),
          .learning_rate = static_cast<float>(learning_rate),
          .beta1 = static_cast<float>(options_.beta1),
          .beta2 = static_cast<float>(options_.beta2),

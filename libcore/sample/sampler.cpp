@@ -184,8 +184,7 @@ using Tokens = std::vector<std::int32_t>;
 /// weights, which are read once for all.
 std::int64_t sequences_at_once(const model::Gpt2& model, std::int64_t capacity,
                                std::int64_t wanted) {
-  const auto of_caches =
-      model.parameters().bytes() / model::Decoder::cache_bytes(model.config(), capacity);
+  const auto of_caches = model.compute_bytes() / model::Decoder::cache_bytes(model, capacity);
   const auto most = std::min(wanted, model::Decoder::kMostSequences);
   return std::clamp<std::int64_t>(static_cast<std::int64_t>(of_caches), 1, most);
 }

@@ -14,6 +14,7 @@
 
 #include "formats/errors.h"
 #include "formats/json_text.h"
+#include "libcore/kernels/kernels.h"
 
 namespace gpt2::train {
 namespace {
@@ -214,10 +215,7 @@ void TrainingConfig::check() const {
   require(beta2 < 1, "beta2", beta2, "below 1");
   require(epsilon > 0, "epsilon", epsilon, "above 0");
   require(dropout < 1, "dropout", dropout, "below 1");
-  if (precision != "auto" && precision != "fp32") {
-    throw UsageError(fmt::format(
-        "--precision {}: this version computes in fp32 only; give fp32 or auto", precision));
-  }
+  kernels::check_precision(device, precision);
   require(prometheus.empty() || prometheus.ends_with(".prom"), "prometheus", prometheus,
           "a name that ends in .prom, or the collector does not read it");
   require(max_bad_steps >= 1, "max-bad-steps", max_bad_steps, "at least 1");

@@ -107,18 +107,17 @@ void for_each_option(Config& config, Visit&& visit) {
   visit(TrainingOption{"vocab", "DIR", kSameContent,
                        "tokenizer files that the checkpoints carry along; default: --init-from's"},
         config.vocab);
-  visit(
-      TrainingOption{
-          "init-from", "PATH", kSame,
-          "begin with the weights of a checkpoint, run folder, Hugging Face directory or llm.c file"},
-      config.init_from);
+  visit(TrainingOption{"init-from", "PATH", kSame,
+                       "begin with the weights of a checkpoint, run folder, Hugging Face directory "
+                       "or llm.c file"},
+        config.init_from);
   visit(TrainingOption{"device", "KIND", kFree, "where to compute", {"auto", "cpu", "cuda"}},
         config.device);
   visit(TrainingOption{"precision",
                        "TYPE",
                        kBitsDiffer,
-                       "type of the computation",
-                       {"auto", "fp32", "bf16", "fp16", "fp8"}},
+                       "type of the computation: auto is fp32 on a CPU, bf16 on a GPU",
+                       {"auto", "fp32", "tf32", "bf16", "fp16", "fp8"}},
         config.precision);
   visit(TrainingOption{"threads", "N", kFree, "threads (0: the CPUs this process may use)"},
         config.threads);

@@ -491,6 +491,16 @@ int threads_of_rank(std::uint32_t asked, comm::Communicator& communicator) {
   return std::max(1, device::allowed_cpu_count() / sharing);
 }
 
+/// Several ranks compute on CPUs: no communicator of this version reaches the memory of GPUs.
+std::string device_of_rank(const std::string& asked, int rank_count) {
+  if (rank_count == 1) return asked;
+  if (asked == "cuda") {
+    throw formats::UnavailableError(
+        "--device cuda: several ranks train on CPUs only; take --device cpu, or one rank");
+  }
+  return "cpu";
+}
+
 }  // namespace
 
 void run_training(const TrainingConfig& asked, const std::set<std::string>& given,
@@ -505,9 +515,11 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
   auto& [start, material, plan, manifest, notices] = beginning;
 
   const int threads = threads_of_rank(start.config.threads, communicator);
-  const auto device =
-      communicator.make_together([&] { return device::open_device(start.config.device, threads); });
-  const auto twin = kernels::open_kernels(*device);
+  const auto device = communicator.make_together([&] {
+    return device::open_device(device_of_rank(start.config.device, rank_count), threads);
+  });
+  const auto twin = communicator.make_together(
+      [&] { return kernels::open_kernels(*device, start.config.precision); });
   kernels::TimedKernels timed(*device, *twin);
   const bool profile = start.config.profile;
   auto model = communicator.make_together(

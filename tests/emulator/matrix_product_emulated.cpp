@@ -4,6 +4,7 @@
 // go both ways, through an epilogue and without.
 #include <cuda_bf16.h>
 
+#include <bit>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
@@ -20,6 +21,10 @@ float element(const GpuMatrix& m, std::int64_t row, std::int64_t column) {
   const auto at = m.transposed ? column * m.stride + row : row * m.stride + column;
   return m.type == DataType::kF32 ? static_cast<const float*>(m.data)[at]
                                   : __bfloat162float(static_cast<const __nv_bfloat16*>(m.data)[at]);
+}
+/// 10 bits after the first, the nearest, ties away from 0: what the tensor cores read of a float.
+float rounded_to_tf32(float value) {
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(value) + 0x1000) & ~0x1FFFU);
 }
 void set_element(const GpuMatrix& m, std::int64_t row, std::int64_t column, float value) {
   const auto at = row * m.stride + column;
@@ -40,8 +45,11 @@ float slope_of(float x) {
 
 }  // namespace
 
-struct MatrixProducts::State {};
-MatrixProducts::MatrixProducts(device::CudaDevice&) : state_(std::make_unique<State>()) {}
+struct MatrixProducts::State {
+  bool tf32;
+};
+MatrixProducts::MatrixProducts(device::CudaDevice&, bool tf32)
+    : state_(std::make_unique<State>(tf32)) {}
 MatrixProducts::~MatrixProducts() = default;
 
 bool MatrixProducts::multiply(const MatrixProduct& p) {
@@ -50,10 +58,23 @@ bool MatrixProducts::multiply(const MatrixProduct& p) {
                 reinterpret_cast<std::uintptr_t>(p.pre_activation.data) % 16 != 0)) {
     return false;
   }
+  const auto factor = [&](const GpuMatrix& m, std::int64_t row, std::int64_t column) {
+    const float value = element(m, row, column);
+    return state_->tf32 && m.type == DataType::kF32 ? rounded_to_tf32(value) : value;
+  };
   std::vector<float> b(static_cast<std::size_t>(p.inner * p.columns));
   for (std::int64_t k = 0; k < p.inner; ++k) {
     for (std::int64_t column = 0; column < p.columns; ++column) {
-      b[k * p.columns + column] = element(p.b, k, column);
+      b[k * p.columns + column] = factor(p.b, k, column);
+    }
+  }
+  if (p.epilogue == Epilogue::kColumnSums) {
+    // As cuBLASLt, which has it where rows lie at multiples of 16 bytes and types are short.
+    if (p.b.type == DataType::kF32 || p.b.stride % 8 != 0) return false;
+    for (std::int64_t column = 0; column < p.columns; ++column) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < p.inner; ++k) sum += b[k * p.columns + column];
+      p.column_sums[column] = static_cast<float>(sum);
     }
   }
   const GpuMatrix bias{.data = const_cast<void*>(p.bias), .type = p.c.type};
@@ -61,7 +82,7 @@ bool MatrixProducts::multiply(const MatrixProduct& p) {
   for (std::int64_t row = 0; row < p.rows; ++row) {
     std::fill(sums.begin(), sums.end(), 0);
     for (std::int64_t k = 0; k < p.inner; ++k) {
-      const double a = element(p.a, row, k);
+      const double a = factor(p.a, row, k);
       const float* b_row = b.data() + k * p.columns;
       for (std::int64_t column = 0; column < p.columns; ++column) sums[column] += a * b_row[column];
     }
@@ -69,6 +90,7 @@ bool MatrixProducts::multiply(const MatrixProduct& p) {
       auto value = static_cast<float>(sums[column]);
       switch (p.epilogue) {
         case Epilogue::kNone:
+        case Epilogue::kColumnSums:
           break;
         case Epilogue::kBias:
           value += element(bias, 0, column);

@@ -2,11 +2,13 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "tests/support/backend.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
 
 #include "formats/errors.h"
+#include "formats/half_precision.h"
 #include "libcore/kernels/philox.h"
 
 namespace gpt2::support {
@@ -16,11 +18,24 @@ std::string test_device() {
   return name == nullptr ? "cpu" : name;
 }
 
+std::string test_precision() {
+  const char* name = std::getenv("GPT2_TEST_PRECISION");
+  return name == nullptr ? "fp32" : name;
+}
+
+float rounded(float value) {
+  return test_precision() == "bf16"
+             ? formats::float_from_bfloat16(formats::bfloat16_from_float(value))
+             : value;
+}
+
+double rounding_of_twin() { return test_precision() == "bf16" ? 0x1p-7 : 0; }
+
 std::vector<float> random_floats(std::int64_t count, std::uint32_t seed) {
   std::vector<float> values(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto word = kernels::philox4x32({static_cast<std::uint32_t>(i)}, {seed})[0];
-    values[i] = static_cast<float>(word >> 8) * 0x1p-23F - 1;
+    values[i] = rounded(static_cast<float>(word >> 8) * 0x1p-23F - 1);
   }
   return values;
 }
@@ -46,10 +61,17 @@ std::unique_ptr<device::Device> open_or_skip(int threads) {
   }
 }
 
+std::vector<float> nans(std::initializer_list<std::int64_t> shape) {
+  std::int64_t count = 1;
+  for (const auto size : shape) count *= size;
+  return std::vector<float>(static_cast<std::size_t>(count),
+                            std::numeric_limits<float>::quiet_NaN());
+}
+
 }  // namespace
 
 Backend::Backend(int threads)
-    : device_(open_or_skip(threads)), kernels_(kernels::open_kernels(*device_)) {}
+    : device_(open_or_skip(threads)), kernels_(kernels::open_kernels(*device_, test_precision())) {}
 
 TensorView Backend::allocate(device::DataType type, std::int64_t count,
                              std::initializer_list<std::int64_t> shape) {
@@ -61,6 +83,17 @@ TensorView Backend::allocate(device::DataType type, std::int64_t count,
 
 TensorView Backend::upload(const std::vector<float>& values,
                            std::initializer_list<std::int64_t> shape) {
+  if (kernels_->compute_type() == device::DataType::kF32) return upload_floats(values, shape);
+  const auto tensor =
+      allocate(kernels_->compute_type(), static_cast<std::int64_t>(values.size()), shape);
+  std::vector<std::uint16_t> halves(values.size());
+  std::ranges::transform(values, halves.begin(), formats::bfloat16_from_float);
+  device_->copy_to_device(tensor.data, halves.data(), tensor.bytes());
+  return tensor;
+}
+
+TensorView Backend::upload_floats(const std::vector<float>& values,
+                                  std::initializer_list<std::int64_t> shape) {
   const auto tensor =
       allocate(device::DataType::kF32, static_cast<std::int64_t>(values.size()), shape);
   device_->copy_to_device(tensor.data, values.data(), values.size() * sizeof(float));
@@ -76,16 +109,21 @@ TensorView Backend::upload_ints(const std::vector<std::int32_t>& values,
 }
 
 TensorView Backend::poisoned(std::initializer_list<std::int64_t> shape) {
-  std::int64_t count = 1;
-  for (const auto size : shape) count *= size;
-  return upload(
-      std::vector<float>(static_cast<std::size_t>(count), std::numeric_limits<float>::quiet_NaN()),
-      shape);
+  return upload(nans(shape), shape);
+}
+TensorView Backend::poisoned_floats(std::initializer_list<std::int64_t> shape) {
+  return upload_floats(nans(shape), shape);
 }
 
 std::vector<float> Backend::download(const TensorView& tensor) {
   std::vector<float> values(static_cast<std::size_t>(tensor.element_count()));
-  device_->copy_to_host(values.data(), tensor.data, values.size() * sizeof(float));
+  if (tensor.type == device::DataType::kF32) {
+    device_->copy_to_host(values.data(), tensor.data, tensor.bytes());
+  } else {
+    std::vector<std::uint16_t> halves(values.size());
+    device_->copy_to_host(halves.data(), tensor.data, tensor.bytes());
+    std::ranges::transform(halves, values.begin(), formats::float_from_bfloat16);
+  }
   return values;
 }
 

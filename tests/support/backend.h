@@ -21,7 +21,15 @@ using device::TensorView;
 /// The twin of the test program: GPT2_TEST_DEVICE, else cpu.
 std::string test_device();
 
-/// `count` numbers, uniform in [-1, 1), the same for the same seed on every machine.
+/// What the twin computes with: GPT2_TEST_PRECISION, else fp32.
+std::string test_precision();
+/// The nearest number that the twin computes with.
+float rounded(float value);
+/// What two roundings to such a number may change, as a share of it; 0 for fp32, where tests say
+/// what many of them may.
+double rounding_of_twin();
+
+/// `count` numbers, uniform in [-1, 1), the same for the same seed on every machine; rounded().
 std::vector<float> random_floats(std::int64_t count, std::uint32_t seed);
 /// `count` integers, uniform in [0, bound).
 std::vector<std::int32_t> random_ints(std::int64_t count, std::int32_t bound, std::uint32_t seed);
@@ -35,13 +43,17 @@ class Backend {
   device::Device& device() { return *device_; }
   kernels::Kernels& kernels() { return *kernels_; }
 
-  /// A tensor of `shape` (default: one axis) that holds `values`.
+  /// A tensor of `shape` (default: one axis) that holds `values`, of the type the twin computes in.
   TensorView upload(const std::vector<float>& values,
                     std::initializer_list<std::int64_t> shape = {});
+  /// The same of floats, whatever it computes in.
+  TensorView upload_floats(const std::vector<float>& values,
+                           std::initializer_list<std::int64_t> shape = {});
   TensorView upload_ints(const std::vector<std::int32_t>& values,
                          std::initializer_list<std::int64_t> shape = {});
   /// A tensor of NaNs: an element that an operation leaves unwritten shows.
   TensorView poisoned(std::initializer_list<std::int64_t> shape);
+  TensorView poisoned_floats(std::initializer_list<std::int64_t> shape);
   std::vector<float> download(const TensorView& tensor);
 
  private:

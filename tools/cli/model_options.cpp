@@ -22,18 +22,14 @@ void ModelOptions::declare(Command& command) {
   command.option("--vocab DIR", vocab,
                  "folder with the tokenizer's files, if not the checkpoint's");
   command.choice("--device KIND", device, {"auto", "cpu", "cuda"}, "where the model runs");
-  command.choice("--precision TYPE", precision, {"auto", "fp32", "bf16", "fp16", "fp8"},
-                 "numbers the model computes with; this version has fp32 alone");
+  command.choice("--precision TYPE", precision, {"auto", "fp32", "tf32", "bf16", "fp16", "fp8"},
+                 "numbers the model computes with: auto is fp32 on a CPU, bf16 on a GPU");
   command.option("--threads N", threads, "CPU threads; 0: every CPU that the process may use");
   command.at_least(0);
 }
 
 OpenedModel open_model(const ModelOptions& options) {
-  if (options.precision != "auto" && options.precision != "fp32") {
-    throw formats::UsageError(
-        fmt::format("--precision {}: this version computes in fp32 only; give fp32 or auto",
-                    options.precision));
-  }
+  kernels::check_precision(options.device, options.precision);
   OpenedModel opened;
   std::vector<std::string> notices;
   const auto directory = model::open_model_directory(options.checkpoint, notices);
@@ -42,7 +38,7 @@ OpenedModel open_model(const ModelOptions& options) {
   if (directory.manifest) opened.tokenizer = directory.manifest->tokenizer;
   const auto config = model::load_config(opened.directory);
   opened.device = device::open_device(options.device, options.threads);
-  opened.kernels = kernels::open_kernels(*opened.device);
+  opened.kernels = kernels::open_kernels(*opened.device, options.precision);
   opened.model = std::make_unique<model::Gpt2>(*opened.device, *opened.kernels, config);
   model::load_weights(directory, *opened.model);
   return opened;

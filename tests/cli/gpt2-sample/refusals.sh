@@ -19,7 +19,7 @@ refused 64 top-k --checkpoint model --top-k -3
 refused 64 tokens --checkpoint model --max-tokens 0
 refused 64 sequences --checkpoint model --num-sequences 0
 refused 64 'not by both' --checkpoint model --prompt a --prompt-file b
-refused 64 'fp32 or auto' --checkpoint model --precision bf16
+refused 64 'a CPU computes in fp32 only' --checkpoint model --precision bf16
 refused 64 threads --checkpoint model --threads -2
 refused 65 nowhere --checkpoint nowhere
 refused 65 no-such-file --checkpoint model --prompt-file no-such-file

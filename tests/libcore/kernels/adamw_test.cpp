@@ -7,11 +7,12 @@ namespace {
 
 // Moments and parameters after `steps` updates with gradients of seeds 10, 11, ...
 Outputs update(Backend& backend, std::int64_t count, AdamWUpdate op, std::int64_t steps) {
-  op.parameter = backend.upload(random_floats(count, 1));
-  op.exp_avg = backend.upload(std::vector<float>(count, 0));
-  op.exp_avg_sq = backend.upload(std::vector<float>(count, 0));
+  op.parameter = backend.upload_floats(random_floats(count, 1));
+  op.exp_avg = backend.upload_floats(std::vector<float>(count, 0));
+  op.exp_avg_sq = backend.upload_floats(std::vector<float>(count, 0));
   for (op.step = 1; op.step <= steps; ++op.step) {
-    op.gradient = backend.upload(random_floats(count, 10 + static_cast<std::uint32_t>(op.step)));
+    op.gradient =
+        backend.upload_floats(random_floats(count, 10 + static_cast<std::uint32_t>(op.step)));
     backend.kernels().adamw_update(op);
   }
   return {backend.download(op.parameter), backend.download(op.exp_avg),
@@ -51,11 +52,25 @@ BOOST_FIXTURE_TEST_CASE(update_agrees_with_reference, Backend) {
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(the_copy_to_compute_with_is_the_new_parameter_rounded, Backend) {
+  if (kernels().compute_type() == device::DataType::kF32) return;  // it computes with the parameter
+  for (const std::int64_t count : {7, 64, 1000}) {
+    AdamWUpdate op = kSettings;
+    op.compute_copy = poisoned({count});
+    const auto parameter = update(*this, count, op, 2)[0], copy = download(op.compute_copy);
+    for (std::size_t i = 0; i < copy.size(); ++i) {
+      BOOST_REQUIRE_EQUAL(copy[i], support::rounded(parameter[i]));
+    }
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(zero_parameters_with_zero_gradients_stay_zero, Backend) {
   // Padding inside of the parameter buffer depends on it.
   AdamWUpdate op = kSettings;
-  op.parameter = upload(std::vector<float>(40, 0)), op.gradient = upload(std::vector<float>(40, 0));
-  op.exp_avg = upload(std::vector<float>(40, 0)), op.exp_avg_sq = upload(std::vector<float>(40, 0));
+  op.parameter = upload_floats(std::vector<float>(40, 0)),
+  op.gradient = upload_floats(std::vector<float>(40, 0));
+  op.exp_avg = upload_floats(std::vector<float>(40, 0)),
+  op.exp_avg_sq = upload_floats(std::vector<float>(40, 0));
   op.step = 1;
   kernels().adamw_update(op);
   for (const auto& tensor : {op.parameter, op.exp_avg, op.exp_avg_sq}) {

@@ -4,6 +4,7 @@
 // for the reference.
 #pragma once
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <string>
 #include <vector>
@@ -25,6 +26,12 @@ using Outputs = std::vector<std::vector<float>>;
 /// random sign err by the square root of their number, and the largest sum is larger than one term
 /// in the same way.
 constexpr double kFp32Tolerance = 3e-6;
+
+/// check_close of what the twin writes in the type that it computes in, or computes from such.
+inline void check_computed(std::string_view name, std::span<const float> actual,
+                           std::span<const double> expected, double tolerance_of_fp32) {
+  check_close(name, actual, expected, std::max(tolerance_of_fp32, support::rounding_of_twin()));
+}
 
 inline reference::Values doubles(const std::vector<float>& values) {
   return {values.begin(), values.end()};

@@ -47,6 +47,7 @@ class RememberingKernels final : public Kernels {
     called = "add";
     std::this_thread::sleep_for(time_of_add);
   }
+  void convert(TensorView, TensorView) override { called = "convert"; }
   double sum_of_squares(TensorView) override {
     called = "sum_of_squares";
     return 12.5;

@@ -24,10 +24,10 @@ const std::vector<Inputs> kShapes{{1, 1},   {1, 2},     {3, 25},   {7, 64},
 
 Outputs forward(Backend& backend, const Inputs& in, bool in_place = false) {
   const auto x = backend.upload(in.x), y = in_place ? x : backend.poisoned({in.N, in.C});
-  const auto mean = backend.poisoned({in.N}), rstd = backend.poisoned({in.N});
+  const auto mean = backend.poisoned_floats({in.N}), rstd = backend.poisoned_floats({in.N});
   backend.kernels().layernorm_forward({.x = x,
-                                       .weight = backend.upload(in.weight),
-                                       .bias = backend.upload(in.bias),
+                                       .weight = backend.upload_floats(in.weight),
+                                       .bias = backend.upload_floats(in.bias),
                                        .y = y,
                                        .mean = mean,
                                        .rstd = rstd,
@@ -37,14 +37,14 @@ Outputs forward(Backend& backend, const Inputs& in, bool in_place = false) {
 }
 
 Outputs backward(Backend& backend, const Inputs& in) {
-  const auto dresidual = backend.upload(in.dresidual), dweight = backend.upload(in.dweight),
-             dbias = backend.upload(in.dbias);
+  const auto dresidual = backend.upload(in.dresidual), dweight = backend.upload_floats(in.dweight),
+             dbias = backend.upload_floats(in.dbias);
   const auto statistics = forward(backend, in);
   backend.kernels().layernorm_backward({.dy = backend.upload(in.dy),
                                         .x = backend.upload(in.x),
-                                        .weight = backend.upload(in.weight),
-                                        .mean = backend.upload(statistics[1]),
-                                        .rstd = backend.upload(statistics[2]),
+                                        .weight = backend.upload_floats(in.weight),
+                                        .mean = backend.upload_floats(statistics[1]),
+                                        .rstd = backend.upload_floats(statistics[2]),
                                         .dresidual = dresidual,
                                         .dweight = dweight,
                                         .dbias = dbias,
@@ -61,13 +61,13 @@ Outputs residual_forward(Backend& backend, std::int64_t B, std::int64_t T, std::
   const auto sum = alias == Alias::kResidual ? residual
                    : alias == Alias::kBranch ? branch
                                              : backend.poisoned({B * T * C});
-  const auto y = backend.poisoned({B * T * C}), mean = backend.poisoned({B * T}),
-             rstd = backend.poisoned({B * T});
+  const auto y = backend.poisoned({B * T * C}), mean = backend.poisoned_floats({B * T}),
+             rstd = backend.poisoned_floats({B * T});
   backend.kernels().residual_layernorm_forward({.residual = residual,
                                                 .branch = branch,
                                                 .sum = sum,
-                                                .weight = backend.upload(in.weight),
-                                                .bias = backend.upload(in.bias),
+                                                .weight = backend.upload_floats(in.weight),
+                                                .bias = backend.upload_floats(in.bias),
                                                 .y = y,
                                                 .mean = mean,
                                                 .rstd = rstd,
@@ -88,11 +88,11 @@ BOOST_AUTO_TEST_SUITE(layernorm)
 BOOST_FIXTURE_TEST_CASE(forward_of_constant_row_is_bias, Backend) {
   const auto y = poisoned({1, 4});
   kernels().layernorm_forward({.x = upload({7.F, 7.F, 7.F, 7.F}),
-                               .weight = upload({2.F, 2.F, 2.F, 2.F}),
-                               .bias = upload({1.F, 2.F, 3.F, 4.F}),
+                               .weight = upload_floats({2.F, 2.F, 2.F, 2.F}),
+                               .bias = upload_floats({1.F, 2.F, 3.F, 4.F}),
                                .y = y,
-                               .mean = poisoned({1}),
-                               .rstd = poisoned({1}),
+                               .mean = poisoned_floats({1}),
+                               .rstd = poisoned_floats({1}),
                                .N = 1,
                                .C = 4});
   BOOST_TEST(download(y) == (std::vector<float>{1, 2, 3, 4}), boost::test_tools::per_element());
@@ -100,12 +100,13 @@ BOOST_FIXTURE_TEST_CASE(forward_of_constant_row_is_bias, Backend) {
 
 BOOST_FIXTURE_TEST_CASE(forward_agrees_with_reference, Backend) {
   for (const Inputs& in : kShapes) {
+    if (in.offset != 0 && support::rounding_of_twin() > 0) continue;  // 8 bits do not hold it
     const auto expected = reference::layernorm_forward(doubles(in.x), doubles(in.weight),
                                                        doubles(in.bias), in.N, in.C);
     // With a mean of 100 and a deviation of 1, x itself is rounded by 4e-6 of the deviation.
     const double tolerance = in.offset == 0 ? kFp32Tolerance : 3e-5;
     const auto actual = forward(*this, in);
-    check_close("y", actual[0], expected.y, tolerance);
+    check_computed("y", actual[0], expected.y, tolerance);
     check_close("mean", actual[1], expected.mean, kFp32Tolerance);
     check_close("rstd", actual[2], expected.rstd, tolerance);
   }
@@ -120,6 +121,7 @@ BOOST_FIXTURE_TEST_CASE(forward_works_in_place, Backend) {
 
 BOOST_FIXTURE_TEST_CASE(backward_agrees_with_reference, Backend) {
   for (const Inputs& in : kShapes) {
+    if (in.offset != 0 && support::rounding_of_twin() > 0) continue;
     if (in.C < 3)
       continue;  // rows of two are +-1 after normalising: their gradient is a difference of equal
                  // numbers
@@ -128,8 +130,8 @@ BOOST_FIXTURE_TEST_CASE(backward_agrees_with_reference, Backend) {
     const double tolerance =
         in.offset == 0 ? 1e-5 : 1e-4;  // rstd multiplies what rounding left in the differences
     const auto actual = backward(*this, in);
-    check_close("dresidual", actual[0], sum_of(doubles(in.dresidual), expected.dx), tolerance);
-    check_close("dweight", actual[1], sum_of(doubles(in.dweight), expected.dweight), tolerance);
+    check_computed("dresidual", actual[0], sum_of(doubles(in.dresidual), expected.dx), tolerance);
+    check_computed("dweight", actual[1], sum_of(doubles(in.dweight), expected.dweight), tolerance);
     check_close("dbias", actual[2], sum_of(doubles(in.dbias), expected.dbias), kFp32Tolerance);
   }
 }
@@ -146,10 +148,10 @@ BOOST_FIXTURE_TEST_CASE(of_residual_agrees_with_reference, Backend) {
       const auto expected =
           reference::layernorm_forward(sum, doubles(in.weight), doubles(in.bias), B * T, C);
       const auto actual = residual_forward(*this, B, T, C, dropout);
-      check_close("sum", actual[0], sum, 2e-7);
-      check_close("y", actual[1], expected.y, kFp32Tolerance);
-      check_close("mean", actual[2], expected.mean, kFp32Tolerance);
-      check_close("rstd", actual[3], expected.rstd, kFp32Tolerance);
+      check_computed("sum", actual[0], sum, 2e-7);
+      check_computed("y", actual[1], expected.y, kFp32Tolerance);
+      check_computed("mean", actual[2], expected.mean, kFp32Tolerance);
+      check_computed("rstd", actual[3], expected.rstd, kFp32Tolerance);
       BOOST_TEST((residual_forward(*this, B, T, C, dropout, Alias::kResidual) == actual));
       BOOST_TEST((residual_forward(*this, B, T, C, dropout, Alias::kBranch) == actual));
     }
@@ -166,8 +168,8 @@ BOOST_AUTO_TEST_CASE(does_not_depend_on_threads) {
 
 BOOST_FIXTURE_TEST_CASE(refuses_types_it_does_not_have, Backend) {
   auto x = upload(random_floats(8, 1));
-  const auto row = upload(random_floats(4, 1));
-  x.type = device::DataType::kBF16;
+  const auto row = upload_floats(random_floats(4, 1));
+  x.type = device::DataType::kF16;
   BOOST_CHECK_THROW(kernels().layernorm_forward({.x = x,
                                                  .weight = row,
                                                  .bias = row,
