@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The gpt2-tools authors
-"""One random damage to the bytes of a file."""
+"""One random damage to the bytes of a file, and what a reader may use to find it."""
+import resource
 
 
 def damage(rng, data, other, edge_bytes):
@@ -21,3 +22,9 @@ def damage(rng, data, other, edge_bytes):
         part = other[source : source + rng.randrange(1, 300)]
         data[begin : begin + len(part)] = part
     return bytes(data)
+
+
+def limit():
+    """A second of CPU time and 256 MiB: preexec_fn of a process that reads damaged files, one or a few."""
+    resource.setrlimit(resource.RLIMIT_CPU, (1, 1))
+    resource.setrlimit(resource.RLIMIT_AS, (256 << 20, 256 << 20))
