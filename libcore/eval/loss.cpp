@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <string_view>
 #include <vector>
 
@@ -104,20 +105,42 @@ std::uint64_t validation_windows(const data::ShardSet& set, std::int64_t T,
 }
 
 LossResult validation_loss(model::Gpt2& model, const data::ShardSet& set, std::int64_t B,
-                           std::int64_t T, std::uint64_t max_tokens, const Progress& progress) {
+                           std::int64_t T, std::uint64_t max_tokens, comm::Communicator& ranks,
+                           const Progress& progress) {
   check_positive(B, "the batch size");
   check_positive(T, "the context");
   const std::uint64_t windows = validation_windows(set, T, max_tokens);
   const auto vocab_size = static_cast<std::uint32_t>(model.config().vocab_size);
-  const TokensDone tell = [&, total = windows * static_cast<std::uint64_t>(T)](auto done) {
-    if (progress) progress(done, total);
+  const auto length = static_cast<std::size_t>(T);
+  std::vector<std::int32_t> inputs(static_cast<std::size_t>(B) * length), targets(inputs.size());
+  std::vector<float> losses(inputs.size());
+  std::vector<double> window_sums(windows);  // 0 for the windows of other ranks
+  const auto score = [&](std::uint64_t first, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      set.read_window(set.window_in_file_order(first + i, T), vocab_size,
+                      std::span(inputs).subspan(i * length, length),
+                      std::span(targets).subspan(i * length, length));
+    }
+    const auto tokens = count * length;
+    model.losses(std::span(inputs).first(tokens), std::span(targets).first(tokens),
+                 static_cast<std::int64_t>(count), T, std::span(losses).first(tokens));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      for (const float loss : std::span(losses).subspan(i * length, length)) {
+        window_sums[first + i] += loss;
+      }
+    }
   };
-  LossSum sum(model, B, tell);
-  for (std::uint64_t index = 0; index < windows; ++index) {
-    const auto [inputs, targets] = sum.add_window(T);
-    set.read_window(set.window_in_file_order(index, T), vocab_size, inputs, targets);
+  const auto batch = static_cast<std::uint64_t>(B);
+  const auto turn = batch * static_cast<std::uint64_t>(ranks.size());
+  for (std::uint64_t done = 0; done < windows; done += turn) {
+    const auto first = done + batch * static_cast<std::uint64_t>(ranks.rank());
+    if (first < windows) score(first, std::min(batch, windows - first));
+    if (progress) progress(std::min(done + turn, windows) * length, windows * length);
   }
-  return sum.finish();
+  ranks.tree_sum(window_sums);  // exact: each has one term that is not 0
+  const double sum = std::accumulate(window_sums.begin(), window_sums.end(), 0.0);
+  const auto token_count = windows * length;
+  return {.loss = sum / static_cast<double>(token_count), .token_count = token_count};
 }
 
 ShardTokens::ShardTokens(const data::ShardSet& set, std::uint32_t vocab_size)

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "libcore/comm/communicator.h"
 #include "libcore/data/shard_set.h"
 #include "libcore/model/gpt2.h"
 #include "libcore/text/document_source.h"

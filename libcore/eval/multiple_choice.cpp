@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -284,6 +285,28 @@ EvalSummary summarize(std::span<const EvalItem> items, EvalConvention convention
   summary.perplexity_error =
       summary.perplexity * std::sqrt(sum_of_squares / (item_count - 1) / item_count);
   return summary;
+}
+
+Accuracy accuracy_of_ranks(model::Gpt2& model, const EncodedQuestions& questions,
+                           comm::Communicator& ranks, const std::function<void()>& next_turn) {
+  const auto ends = pass_ends(questions, kPassPositions);
+  const auto own = static_cast<std::size_t>(ranks.rank());
+  const auto turn = static_cast<std::size_t>(ranks.size());
+  model::SequenceScorer scorer(model);
+  std::vector<EvalItem> items;
+  for (std::size_t done = 0; done < ends.size(); done += turn) {
+    if (const auto pass = done + own; pass < ends.size()) {
+      const auto scored =
+          score_items(scorer, questions, pass == 0 ? 0 : ends[pass - 1], ends[pass]);
+      items.insert(items.end(), scored.begin(), scored.end());
+    }
+    next_turn();
+  }
+  const auto share = summarize(items, questions.conventions.front()).acc_norm;
+  std::array<double, 2> counts{static_cast<double>(share.correct),
+                               static_cast<double>(share.item_count)};
+  ranks.tree_sum(counts);
+  return {static_cast<std::uint64_t>(counts[0]), static_cast<std::uint64_t>(counts[1])};
 }
 
 std::string model_identity(const model::Gpt2& model) {

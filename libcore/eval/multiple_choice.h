@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "formats/eval_items.h"
+#include "libcore/comm/communicator.h"
 #include "libcore/eval/questions.h"
 #include "libcore/model/sequence_scorer.h"
 #include "libcore/text/tokenizer.h"
@@ -64,6 +65,12 @@ struct EvalSummary {
   double perplexity = 0, perplexity_error = 0;  // of the choices' sums, a word of LAMBADA each
 };
 EvalSummary summarize(std::span<const EvalItem> items, EvalConvention convention);
+
+/// The acc_norm of all items by the first convention of the questions. The ranks score a pass each
+/// in turn, so that their number does not matter. `next_turn` is called on all ranks alike, and may
+/// talk to them. Throws: InputError when a sum has no number.
+Accuracy accuracy_of_ranks(model::Gpt2& model, const EncodedQuestions& questions,
+                           comm::Communicator& ranks, const std::function<void()>& next_turn);
 
 /// What identifies a model: its configuration and its weights.
 std::string model_identity(const model::Gpt2& model);

@@ -280,8 +280,9 @@ void Trainer::validate_when_due() {
     leave_if_asked();
     parts_.observer.on_validation(done, all);
   };
-  const auto result = eval::validation_loss(parts_.model, *parts_.val_set, parts_.plan.B,
-                                            parts_.plan.T, parts_.config.val_tokens, watch);
+  const auto result =
+      eval::validation_loss(parts_.model, *parts_.val_set, parts_.plan.B, parts_.plan.T,
+                            parts_.config.val_tokens, parts_.communicator, watch);
   progress_.validation_loss = result.loss;
   log("val", {{"loss", result.loss}, {"tokens", static_cast<double>(result.token_count)}});
 }
@@ -291,10 +292,9 @@ void Trainer::answer_when_due() {
   const bool due = progress_.step > 0 && (is_due(progress_.step, parts_.config.hellaswag_every) ||
                                           progress_.step == parts_.plan.max_steps);
   if (parts_.hellaswag == nullptr || !due || logged_.contains("hella")) return;
-  const auto items =
-      eval::evaluate(parts_.model, *parts_.hellaswag, {},
-                     [&](std::size_t, std::size_t, std::size_t) { leave_if_asked(); });
-  const auto accuracy = eval::summarize(items, eval::EvalConvention::kLlmc).acc_norm;
+  parts_.communicator.say_phase(fmt::format("questions after step {}", progress_.step));
+  const auto accuracy = eval::accuracy_of_ranks(parts_.model, *parts_.hellaswag,
+                                                parts_.communicator, [&] { leave_if_asked(); });
   log("hella",
       {{"accuracy", accuracy.value()}, {"items", static_cast<double>(accuracy.item_count)}});
 }

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The gpt2-tools authors
-# same_bits.sh [full]: a run goes on from 1 to 4, 2, 8 and 1 ranks; losses, norms, validation, samples and every byte of the
-# last checkpoint are those of one process that was left alone. full: also each world size alone, all with 1 and 2 threads.
+# same_bits.sh [full]: a run goes on from 1 to 4, 2, 8 and 1 ranks; losses, norms, validation, HellaSwag, samples and every
+# byte of the last checkpoint are those of one process that was left alone. full: also each world size alone, all with 1 and
+# 2 threads.
 source "$(dirname "$0")/ranks.bash"
 
 # The course of a constant schedule does not depend on its length, so a run can end and be made longer.
 train() {  # RANKS THREADS STEPS RUN
   ranks "$1" gpt2-train -q "${shape[@]}" --schedule constant --warmup-steps 2 --max-steps "$3" --val-every 4 \
-    --val-tokens 1Ki --sample-every 4 --save-every-steps 0 --save-every-epochs 0 --threads "$2" --resume auto \
+    --val-tokens 1Ki --hellaswag questions.jsonl --hellaswag-every 4 --sample-every 4 --save-every-steps 0 --save-every-epochs 0 --threads "$2" --resume auto \
     --out "$4" 2>words || fail "$1 ranks, $2 threads: exit code $?: $(<words)"
 }
 compare() {  # RUN WHAT
@@ -16,6 +17,11 @@ compare() {  # RUN WHAT
   cmp whole/log.txt "$1/log.txt" || fail "$2: another log.txt"
   cmp whole/checkpoints/final/model.safetensors "$1/checkpoints/final/model.safetensors" || fail "$2: other weights"
 }
+
+for number in {11..70}; do
+  printf '{"activity_label": "A", "ctx_a": "the number %d", "ctx_b": "", "ctx": "the number %d", "label": %d, "endings": %s}\n' \
+    "$number" "$number" $((number % 4)) '["comes after", "after comes 7", "the number", "comes"]'
+done >questions.jsonl
 
 train 0 1 20 whole
 for threads in 1 ${1:+2}; do

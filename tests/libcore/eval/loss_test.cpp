@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,16 @@ constexpr double kRounding = 1e-6;
 model::Gpt2Config small_config() {
   return {
       .vocab_size = 100, .context = 8, .layers = 1, .heads = 2, .channels = 12, .end_of_text = 0};
+}
+
+/// As one rank.
+LossResult validate(model::Gpt2& model, const data::ShardSet& set, std::int64_t B, std::int64_t T,
+                    std::uint64_t max_tokens, const Progress& progress = {}) {
+  return validation_loss(model, set, B, T, max_tokens, *comm::make_solo_communicator(), progress);
+}
+
+double sum_of(const std::vector<float>& losses) {
+  return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
 struct SmallModel : model::test::SmallModel {
@@ -118,10 +129,10 @@ BOOST_AUTO_TEST_CASE(is_the_mean_over_the_whole_windows_of_each_shard) {
   double sum = 0;
   for (const auto& shard : {a, b}) {
     for (const std::size_t first : {0, 5, 10}) {
-      for (const float loss : small.losses(std::span(shard).subspan(first, 6))) sum += loss;
+      sum += sum_of(small.losses(std::span(shard).subspan(first, 6)));
     }
   }
-  const auto result = validation_loss(small.model, set, 1, 5, 0);
+  const auto result = validate(small.model, set, 1, 5, 0);
   BOOST_TEST(result.token_count == 30U);
   BOOST_TEST(result.loss == sum / 30);
   BOOST_TEST(result.perplexity() == std::exp(sum / 30));
@@ -139,25 +150,25 @@ BOOST_AUTO_TEST_CASE(of_the_first_tokens_scores_that_many_in_whole_windows) {
   std::size_t window = 0;  // three of each shard
   for (const auto& shard : {a, b}) {
     for (const std::size_t first : {0, 5, 10}) {
-      for (const float loss : small.losses(std::span(shard).subspan(first, 6))) sum += loss;
+      sum += sum_of(small.losses(std::span(shard).subspan(first, 6)));
       const std::uint64_t scored = 5 * ++window;
       for (const auto max_tokens : {scored, scored + 4}) {
-        const auto result = validation_loss(small.model, set, 1, 5, max_tokens);
+        const auto result = validate(small.model, set, 1, 5, max_tokens);
         BOOST_TEST(result.token_count == scored);
         BOOST_TEST(result.loss == sum / static_cast<double>(scored));
       }
     }
   }
-  BOOST_TEST(validation_loss(small.model, set, 1, 5, 1000).token_count == 30U);
+  BOOST_TEST(validate(small.model, set, 1, 5, 1000).token_count == 30U);
 }
 
 BOOST_AUTO_TEST_CASE(depends_on_the_batch_size_by_rounding_alone) {
   SmallModel small;
   write_shard("a.bin", random_tokens(200));
   const ShardSet set({at("a.bin")});
-  const auto one = validation_loss(small.model, set, 1, 7, 0);
+  const auto one = validate(small.model, set, 1, 7, 0);
   for (const std::int64_t B : {2, 3, 16, 1000}) {
-    BOOST_TEST(validation_loss(small.model, set, B, 7, 0).loss == one.loss,
+    BOOST_TEST(validate(small.model, set, B, 7, 0).loss == one.loss,
                boost::test_tools::tolerance(kRounding));
   }
 }
@@ -166,22 +177,22 @@ BOOST_AUTO_TEST_CASE(refuses_a_set_without_a_window) {
   SmallModel small;
   write_shard("a.bin", random_tokens(8));
   const ShardSet set({at("a.bin")});
-  BOOST_CHECK_EXCEPTION(validation_loss(small.model, set, 1, 8, 0), formats::InputError,
+  BOOST_CHECK_EXCEPTION(validate(small.model, set, 1, 8, 0), formats::InputError,
                         data::says({"a.bin", "9 tokens"}));
-  BOOST_CHECK_THROW(validation_loss(small.model, set, 1, 5, 4), formats::InputError);
-  BOOST_CHECK_THROW(validation_loss(small.model, set, 0, 5, 0), formats::UsageError);
-  BOOST_CHECK_THROW(validation_loss(small.model, set, 1, 0, 0), formats::UsageError);
+  BOOST_CHECK_THROW(validate(small.model, set, 1, 5, 4), formats::InputError);
+  BOOST_CHECK_THROW(validate(small.model, set, 0, 5, 0), formats::UsageError);
+  BOOST_CHECK_THROW(validate(small.model, set, 1, 0, 0), formats::UsageError);
 }
 
 BOOST_AUTO_TEST_CASE(tells_how_far_it_is) {
   SmallModel small;
   write_shard("a.bin", random_tokens(36));
   std::vector<std::uint64_t> told;
-  validation_loss(small.model, ShardSet({at("a.bin")}), 3, 5, 0,
-                  [&](std::uint64_t done, std::uint64_t total) {
-                    told.push_back(done);
-                    BOOST_TEST(total == 35U);
-                  });
+  validate(small.model, ShardSet({at("a.bin")}), 3, 5, 0,
+           [&](std::uint64_t done, std::uint64_t total) {
+             told.push_back(done);
+             BOOST_TEST(total == 35U);
+           });
   BOOST_TEST(told == (std::vector<std::uint64_t>{15, 30, 35}), boost::test_tools::per_element());
 }
 
