@@ -36,10 +36,13 @@ std::uint64_t validation_windows(const data::ShardSet& set, std::int64_t T,
                                  std::uint64_t max_tokens);
 
 /// Validation in training: the set's first windows in file order, as many whole ones as score at
-/// most `max_tokens` tokens (0: all), as llm.c and build-nanogpt count. The loss is summed in
-/// window order in double. Throws: InputError when there is no window.
+/// most `max_tokens` tokens (0: all), as llm.c and build-nanogpt count. The ranks
+/// score B windows each in turn; the loss is summed over each window and then in window order in
+/// double, so that their number does not matter. `progress` is called on all ranks alike, and may
+/// talk to them. Throws: InputError when there is no window.
 LossResult validation_loss(model::Gpt2& model, const data::ShardSet& set, std::int64_t B,
-                           std::int64_t T, std::uint64_t max_tokens, const Progress& progress = {});
+                           std::int64_t T, std::uint64_t max_tokens, comm::Communicator& ranks,
+                           const Progress& progress = {});
 
 /// The tokens of one sequence from its first on; it never has to be in memory whole.
 class TokenSource {
