@@ -109,18 +109,24 @@ class Runtime {
     }
   }
 
-  [[noreturn]] void fail(const std::string& problem) {
+  void note_failure(const std::string& problem) {
     problem_ =
         "block " + text_of(block_index) + ", thread " + text_of(thread_index) + ": " + problem;
-    leave_for_good();
+  }
+  [[noreturn]] void leave_for_good() {
+    current_->fiber->leave();
+    std::abort();  // a failed block is never resumed
   }
 
   void block_barrier(std::source_location where) {
     if (waiting_at_barrier_ == 0) {
       barrier_where_ = where;
     } else if (!same_place(where, barrier_where_)) {
-      fail("__syncthreads at " + place(where) + " while " + std::to_string(waiting_at_barrier_) +
-           " threads wait at that of " + place(barrier_where_));
+      fail([&] {
+        return "__syncthreads at " + place(where) + " while " +
+               std::to_string(waiting_at_barrier_) + " threads wait at that of " +
+               place(barrier_where_);
+      });
     }
     if (++waiting_at_barrier_ < threads_in_block_) return wait("__syncthreads", where);
     waiting_at_barrier_ = 0;
@@ -136,16 +142,18 @@ class Runtime {
                        std::source_location where, bool orders_memory) {
     Thread& self = *current_;
     const unsigned lane = self.number % kWarpLanes, first = self.number - lane;
-    if (mask != 0xffffffffU) fail(place(where) + ": kernels use whole warps only");
+    if (mask != 0xffffffffU) fail([&] { return place(where) + ": kernels use whole warps only"; });
     if (first + kWarpLanes > threads_in_block_) {
-      fail(place(where) + ": the mask names lanes that the block does not have");
+      fail([&] { return place(where) + ": the mask names lanes that the block does not have"; });
     }
     Warp& warp = warps_[self.number / kWarpLanes];
     if (warp.arrived == 0) {
       warp.where = where;
     } else if (!same_place(where, warp.where)) {
-      fail("a collective at " + place(where) + " while " + std::to_string(warp.arrived) +
-           " lanes of the warp wait at that of " + place(warp.where));
+      fail([&] {
+        return "a collective at " + place(where) + " while " + std::to_string(warp.arrived) +
+               " lanes of the warp wait at that of " + place(warp.where);
+      });
     }
     if (in_words != 0) std::memcpy(warp.exchange.in[lane], in, in_words * 4);
     if (++warp.arrived < kWarpLanes) {
@@ -166,8 +174,10 @@ class Runtime {
     auto [entry, is_new] = arrays_.try_emplace(site, nullptr);
     if (is_new) {
       if (bytes > kMostSharedBytes - shared_used_) {
-        fail("shared memory of the block is more than the " + std::to_string(kMostSharedBytes) +
-             " bytes of sm_86");
+        fail([&] {
+          return "shared memory of the block is more than the " + std::to_string(kMostSharedBytes) +
+                 " bytes of sm_86";
+        });
       }
       entry->second = shared_ + shared_used_;
       std::memset(entry->second, kPoison, bytes);
@@ -252,10 +262,6 @@ class Runtime {
     yield();
   }
   void yield() { current_->fiber->leave(); }
-  [[noreturn]] void leave_for_good() {
-    current_->fiber->leave();
-    std::abort();  // a failed block is never resumed
-  }
 
   std::string describe_hang() const {
     std::map<std::string, unsigned> waiting;
@@ -309,7 +315,8 @@ void run_grid(Dimensions grid, Dimensions block, std::size_t dynamic_shared_byte
               const std::function<void()>& thread) {
   runtime().run_grid(grid, block, dynamic_shared_bytes, thread);
 }
-void fail(const std::string& problem) { runtime().fail(problem); }
+void note_failure(const std::string& problem) { runtime().note_failure(problem); }
+void leave_for_good() { runtime().leave_for_good(); }
 void block_barrier(std::source_location where) { runtime().block_barrier(where); }
 void warp_collective(std::uint32_t mask, const void* in, unsigned in_words, void* out,
                      unsigned out_words, void (*combine)(WarpExchange&), std::source_location where,

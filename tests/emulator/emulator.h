@@ -45,8 +45,17 @@ void run_grid(Dimensions grid, Dimensions block, std::size_t dynamic_shared_byte
 
 extern Dimensions block_index, thread_index, grid_size, block_size;
 
-/// Ends the launch: run_grid throws `problem`, with block and thread.
-[[noreturn]] void fail(const std::string& problem);
+/// The launch is to end: run_grid will throw `problem`, with block and thread.
+void note_failure(const std::string& problem);
+/// Goes back to run_grid. What is alive here then stays so for ever.
+[[noreturn]] void leave_for_good();
+
+/// Ends the launch: run_grid throws what `describe()` gives, with block and thread.
+template <class Describe>
+[[noreturn]] void fail(const Describe& describe) {
+  note_failure(describe());
+  leave_for_good();
+}
 
 /// Waits for all threads of the block. All must come to the same line.
 void block_barrier(std::source_location where);

@@ -80,7 +80,9 @@ class Shadow {
       return;
     }
     if (shared && (unit.writer.launch != now.launch || unit.writer.block != now.block)) {
-      fail("reads shared memory that no thread of the block has written");
+      fail([&] {
+        return std::string("reads shared memory that no thread of the block has written");
+      });
     }
     if (unit.reader.launch == now.launch && unit.reader.thread != now.thread) {
       unit.other_reader = unit.reader;
@@ -90,10 +92,13 @@ class Shadow {
 
   [[noreturn]] static void report(bool writes, bool wrote, const Actor& other, bool shared,
                                   std::uintptr_t address) {
-    fail(std::string("race: ") + (writes ? "writes" : "reads") +
-         (shared ? " shared memory" : " memory") + " that thread " + std::to_string(other.thread) +
-         " of block " + std::to_string(other.block) + (wrote ? " wrote" : " reads") +
-         ", with no barrier between (address " + std::to_string(address) + ")");
+    fail([&] {
+      return std::string("race: ") + (writes ? "writes" : "reads") +
+             (shared ? " shared memory" : " memory") + " that thread " +
+             std::to_string(other.thread) + " of block " + std::to_string(other.block) +
+             (wrote ? " wrote" : " reads") + ", with no barrier between (address " +
+             std::to_string(address) + ")";
+    });
   }
 
   std::unordered_map<std::uintptr_t, std::unique_ptr<Units>> pages_;
