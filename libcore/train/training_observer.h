@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "formats/train_log.h"
@@ -25,6 +26,11 @@ struct RunSummary {
   int rank_count = 1;
   std::uint64_t first_step = 0;  // steps done before
   TrainingPlan plan;
+  std::uint64_t save_every_steps = 0;  // 0: not by steps
+  double save_every_seconds = 0;       // 0: not by time
+  /// Operations a second of all ranks' large matrix products; 0: not asked for.
+  double matmul_rate = 0;
+  std::optional<formats::TrainLogRecord> best_validation;  // of the steps done before
 };
 
 /// Every function may be left as it is.
@@ -32,6 +38,8 @@ class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
   virtual void on_notice(const std::string& /*sentence*/) {}
+  /// Measuring RunSummary::matmul_rate takes a moment.
+  virtual bool wants_matmul_rate() const { return false; }
   virtual void on_begin(const RunSummary& /*summary*/) {}
   /// Each line of metrics.jsonl, after it was written.
   virtual void on_record(const formats::TrainLogRecord& /*record*/) {}

@@ -23,6 +23,7 @@
 #include "libcore/eval/loss.h"
 #include "libcore/eval/multiple_choice.h"
 #include "libcore/kernels/kernels_timed.h"
+#include "libcore/kernels/matmul_rate.h"
 #include "libcore/model/model_directory.h"
 #include "libcore/model/model_weights.h"
 #include "libcore/text/tokenizer.h"
@@ -501,6 +502,16 @@ std::string device_of_rank(const std::string& asked, int rank_count) {
   return "cpu";
 }
 
+/// The record of the lowest validation loss so far.
+std::optional<formats::TrainLogRecord> best_validation(const fs::path& run) {
+  std::optional<formats::TrainLogRecord> best;
+  for (auto& record : formats::load_train_log(run)) {
+    if (record.kind != "val" || !record.numbers.contains("loss")) continue;
+    if (!best || record.numbers["loss"] < best->numbers["loss"]) best = std::move(record);
+  }
+  return best;
+}
+
 }  // namespace
 
 void run_training(const TrainingConfig& asked, const std::set<std::string>& given,
@@ -539,14 +550,6 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
   communicator.together([&] {
     if (rank == 0) folder->begin_run(configuration_yaml(start.config));
   });
-  watcher.on_begin({.run = folder->path(),
-                    .device = device->name(),
-                    .shape = material.shape,
-                    .parameter_count = model.table().parameter_count(),
-                    .training_tokens = material.train.token_count(),
-                    .rank_count = rank_count,
-                    .first_step = progress.step,
-                    .plan = plan});
   Trainer trainer({.config = start.config,
                    .plan = plan,
                    .folder = *folder,
@@ -562,6 +565,22 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
                    .observer = watcher,
                    .stop_signal = stop_signal},
                   progress, start.resumes() ? start.source->path : fs::path());
+  if (rank == 0) {
+    watcher.on_begin({.run = folder->path(),
+                      .device = device->name(),
+                      .shape = material.shape,
+                      .parameter_count = model.table().parameter_count(),
+                      .training_tokens = material.train.token_count(),
+                      .rank_count = rank_count,
+                      .first_step = progress.step,
+                      .plan = plan,
+                      .save_every_steps = start.config.save_every_steps,
+                      .save_every_seconds = start.config.save_every_seconds,
+                      .matmul_rate = watcher.wants_matmul_rate()
+                                         ? rank_count * kernels::measure_matmul_rate(*device, *twin)
+                                         : 0,
+                      .best_validation = best_validation(folder->path())});
+  }
   trainer.run();
 }
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 
 #include "formats/errors.h"
@@ -54,8 +55,18 @@ std::string make_visible(std::string_view text) {
   return text.size() > kMostBytes ? visible + " ..." : visible;
 }
 
-void say(std::string_view text) {
-  const std::string line = fmt::format("{}: {}\n", console().tool_name, make_visible(text));
+/// Source: https://no-color.org
+bool style_wanted() {
+  const auto is_set = [](const char* value) { return value != nullptr && *value != '\0'; };
+  const char* terminal = std::getenv("TERM");
+  return isatty(STDERR_FILENO) != 0 && !is_set(std::getenv("NO_COLOR")) && is_set(terminal) &&
+         std::string_view(terminal) != "dumb";
+}
+
+void say(std::string_view text, bool stands_out = false) {
+  const bool bold = stands_out && style_wanted();
+  const std::string line = fmt::format("{}: {}{}{}\n", console().tool_name, bold ? "\x1B[1m" : "",
+                                       make_visible(text), bold ? "\x1B[0m" : "");
   const std::lock_guard lock(drawn().mutex);
   if (drawn().columns > 0) draw("");
   std::fwrite(line.data(), 1, line.size(), stderr);
@@ -74,6 +85,10 @@ int verbosity() { return console().verbosity; }
 
 void notice(std::string_view text) {
   if (console().verbosity >= 0) say(text);
+}
+
+void event(std::string_view text) {
+  if (console().verbosity >= 0) say(text, /*stands_out=*/true);
 }
 
 bool progress_wanted() {

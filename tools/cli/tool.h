@@ -104,6 +104,8 @@ class Tool : public Command {
 int verbosity();
 /// One line of words on stderr, "tool: text"; not with -q.
 void notice(std::string_view text);
+/// The same of something that stands out among notices: bold on a terminal, unless NO_COLOR is set.
+void event(std::string_view text);
 /// True when a progress line may be drawn on stderr (--progress, terminal, -q).
 bool progress_wanted();
 /// Characters in a line of the terminal at stderr; 80 if there is none.

@@ -22,14 +22,15 @@ std::string duration_text(double seconds) {
   return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
 }
 
-/// As many of `pieces`, which begin with what matters most, as the terminal's line has room for.
+/// The first of `pieces`, which begin with what matters most, that the terminal's line has room
+/// for.
 std::string joined_to_fit(const std::vector<std::string>& pieces) {
   constexpr std::string_view kBetween = "  ";
   const auto room = static_cast<std::size_t>(cli::terminal_columns() - 1);
   std::string line;
   for (const auto& piece : pieces) {
     if (piece.empty()) continue;
-    if (!line.empty() && line.size() + kBetween.size() + piece.size() > room) continue;
+    if (!line.empty() && line.size() + kBetween.size() + piece.size() > room) break;
     line += line.empty() ? piece : fmt::format("{}{}", kBetween, piece);
   }
   return line;
@@ -73,9 +74,9 @@ void TrainingStatus::on_begin(const train::RunSummary& summary) {
       summary.training_tokens));
   if (matmul_rate_ > 0) {
     cli::notice(
-        fmt::format("large matrix products run at {}FLOP/s here: the peak that steps are "
-                    "compared with",
-                    cli::short_number(matmul_rate_)));
+        fmt::format("large matrix products run at {:.0f} GFLOP/s here: the peak that steps "
+                    "are compared with",
+                    matmul_rate_ / 1e9));
   }
 }
 
@@ -106,14 +107,14 @@ void TrainingStatus::show_step(const formats::TrainLogRecord& record) {
   const double seconds_left = static_cast<double>(max_steps_ - step_) * seconds_per_step();
   if (line_) {
     const double share = matmul_rate_ > 0 ? rate * operations_per_token_ / matmul_rate_ : 0;
-    return line_->show(
-        joined_to_fit({fmt::format("step {}/{}", step_, max_steps_),
-                       fmt::format("loss {:.4f} (mean {:.4f})", loss, mean_loss_ / mean_weight_),
-                       fmt::format("{} tokens/s", cli::short_number(rate)),
-                       fmt::format("{} left", cli::clock_text(seconds_left)),
-                       share > 0 ? fmt::format("{:.0f} % of peak", 100 * share) : "",
-                       fmt::format("norm {:.2f}", norm), fmt::format("lr {:.2e}", learning_rate),
-                       fmt::format("save in {}", cli::clock_text(seconds_to_save()))}));
+    return line_->show(joined_to_fit(
+        {fmt::format("step {:{}}/{}", step_, std::to_string(max_steps_).size(), max_steps_),
+         fmt::format("loss {:.4f} (mean {:.4f})", loss, mean_loss_ / mean_weight_),
+         fmt::format("{} tokens/s", cli::short_number(rate)),
+         fmt::format("{} left", cli::clock_text(seconds_left)),
+         share > 0 ? fmt::format("{:2.0f} % of peak", 100 * share) : "",
+         fmt::format("norm {:.2f}", norm), fmt::format("lr {:.2e}", learning_rate),
+         fmt::format("save in {}", cli::clock_text(seconds_to_save()))}));
   }
   const auto now = Clock::now();
   if (step_ != first_step_ + 1 && step_ != max_steps_ && now - last_line_ < kLineEvery) return;
