@@ -124,6 +124,7 @@ class Setter {
     auto& option = *table_.find(name);
     option.set(words, fmt::format("{}: {}", where, entry.key));
     option.source = Source::kFile;
+    option.place = where;
   }
 
   const std::string& path_;

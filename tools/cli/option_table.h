@@ -26,6 +26,7 @@ struct Option {
   std::optional<double> least;  // of a number
   bool required = false;
   Source source = Source::kDefault;
+  std::string place = {};    // of a value from a file: "train.yaml:3"
   std::string initial = {};  // text_of() the target before anything set it
 
   char letter = '\0';      // -q for --quiet; only the options common to all tools have one

@@ -445,6 +445,27 @@ Command& Tool::command(std::string_view name, std::string_view summary,
   return *commands_->list.emplace_back(std::make_unique<Command>(std::move(data)));
 }
 
+namespace {
+
+/// "train.yaml:3: " when the first option that `message` names, as "--heads" or, where it has none
+/// such, as "heads", has its value from a file.
+std::string place_of_fault(std::string_view message, Command::Data& table) {
+  constexpr std::string_view kNameLetters = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  if (const auto dashes = message.find("--"); dashes != std::string_view::npos) {
+    message =
+        message.substr(dashes + 2, message.find_first_not_of(kNameLetters, dashes) - dashes - 2);
+  }
+  while (!message.empty()) {
+    const auto end = std::min(message.find_first_not_of(kNameLetters), message.size());
+    const auto* option = table.find(message.substr(0, end));
+    if (option != nullptr && option->source == Source::kFile) return option->place + ": ";
+    message.remove_prefix(std::min(end + 1, message.size()));
+  }
+  return {};
+}
+
+}  // namespace
+
 int Tool::run(int argc, char** argv, std::function<void()> action) {
   fill_closed_descriptors();
   std::ios::sync_with_stdio(false);  // or std::cin takes a read that fails for the end of its input
@@ -499,7 +520,11 @@ void Tool::answer(std::vector<std::string> arguments, const std::function<void()
   require(table);
   std::optional<Interruption> interruption;
   if (!handles_signals_) interruption.emplace();
-  (list.empty() ? action : table.action)();
+  try {
+    (list.empty() ? action : table.action)();
+  } catch (const UsageError& error) {
+    throw UsageError(place_of_fault(error.what(), table) + error.what());
+  }
 }
 
 }  // namespace gpt2::cli

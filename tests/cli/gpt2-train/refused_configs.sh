@@ -27,3 +27,14 @@ config 'data: {num_worker: 4}\n'
 config 'training: {max_steps: 10, max_epochs: 1}\n'
 config 'training: {warmup_steps: many}\n'
 config 'model: {}\n'
+# What only the data or other settings show to be wrong has its line, too.
+for number in {1..40}; do echo "the number $number comes after $((number - 1))"; done >text.txt
+gpt2-tokenize train --vocab-size 300 --out vocab text.txt
+gpt2-tokenize --vocab vocab text.txt | gpt2-shard --out-dir shards --prefix text
+fit() { printf -- "$1" >c.yaml; refusal 64 gpt2-train -q --out run --train 'shards/*.bin' --vocab vocab --config c.yaml; }
+fit 'training:\n  batch_size: 0\n'
+fit 'training:\n  lr: 1\n  min_lr: 2\n'
+fit 'model: {dropout: 1.5}\n'
+fit 'layers: 1\nmodel:\n  n_embd: 32\n  n_head: 5\n'
+fit 'model:\n  type: gpt2-huge\n'
+fit 'model: {n_layer: 1, n_head: 1, n_embd: 8, block_size: 16}\ntotal_batch_tokens: 100\n'
