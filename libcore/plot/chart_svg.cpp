@@ -86,6 +86,7 @@ class Drawing {
         id, kLeft, top_, plot_width_, chart_.plot_height);
     for (const auto& line : chart_.lines) draw_line(line);
     body_ += "</g>\n";
+    for (const auto& line : chart_.lines) draw_dots(line);
     for (const auto& mark : chart_.marks) draw_mark(mark);
     body_ +=
         fmt::format("<rect class=\"frame\" x=\"{}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\"/>\n",
@@ -172,11 +173,17 @@ class Drawing {
     } else if (points.size() > 1) {
       draw_path(line, points, line.look == Look::kDashed ? " dashed" : "");
     }
-    // Dots where a line alone would hide how few points there are, or show nothing.
+  }
+
+  /// Where a line alone would hide how few points there are, or show nothing. Whole ones, at the
+  /// frame, too.
+  void draw_dots(const Line& line) {
+    const auto& points = line.points;
     constexpr std::size_t kMostDots = 80;
     const bool dotted = line.look == Look::kDotted || line.look == Look::kDashed;
     if (points.size() == 1 || (dotted && points.size() <= kMostDots)) {
       for (const auto& point : points) {
+        if (point.value < chart_.y.low || point.value > chart_.y.high) continue;
         body_ += fmt::format("<circle class=\"c{}-ink\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.6\"/>\n",
                              line.colour, x_of(point.step), y_of(point.value));
       }

@@ -16,57 +16,108 @@ namespace {
 
 constexpr int kScaleColumns = 9;  // left of the axis
 
-/// The part of a terminal in which the lines are.
+struct TextLine {
+  std::vector<Point> points;
+  char sign = '.';
+};
+
+/// Spans what is drawn: the mean of a noisy loss takes less room than the loss.
+Range heights_of(const std::vector<TextLine>& lines) {
+  Range range{INFINITY, -INFINITY};
+  for (const auto& line : lines) {
+    if (line.points.empty()) continue;
+    const auto own = range_without_spikes(line.points);
+    range = {std::min(range.low, own.low), std::max(range.high, own.high)};
+  }
+  return with_air(range);
+}
+
+/// The part of a terminal in which the lines are, and its axes.
 class Canvas {
  public:
-  Canvas(const Chart& chart, int columns, int rows)
-      : chart_(chart), columns_(columns), lines_(static_cast<std::size_t>(rows)) {
-    for (auto& line : lines_) line.assign(static_cast<std::size_t>(columns), ' ');
+  Canvas(Range x, Range y, int columns, int rows)
+      : x_(x), y_(y), columns_(columns), rows_(static_cast<std::size_t>(rows)) {
+    for (auto& row : rows_) row.assign(static_cast<std::size_t>(columns), ' ');
   }
 
-  void draw(const std::vector<Point>& points, char sign) {
-    for (const auto& point : points) {
-      const double across = chart_.x.place_of(point.step), up = chart_.y.place_of(point.value);
+  void draw(const TextLine& line) {
+    for (const auto& [step, value] : line.points) {
+      const double across = x_.place_of(step), up = y_.place_of(value);
       if (across < 0 || across > 1 || up < 0 || up > 1) continue;
-      const auto column = static_cast<std::size_t>(std::lround(across * (columns_ - 1)));
-      const auto below =
-          static_cast<std::size_t>(std::lround(up * static_cast<double>(lines_.size() - 1)));
-      lines_[lines_.size() - 1 - below][column] = sign;
+      rows_[row_of(value)][column_of(step)] = line.sign;
     }
   }
 
   std::string text() const {
-    constexpr std::size_t kScaleEvery = 4;
+    constexpr int kRowsOfTick = 4;
+    const auto ticks = ticks_in(y_, std::max(2, static_cast<int>(rows_.size()) / kRowsOfTick));
+    const auto texts = tick_texts(ticks);
+    std::vector<std::string> scale(rows_.size());
+    for (std::size_t i = 0; i < ticks.size(); ++i) scale[row_of(ticks[i])] = texts[i];
     std::string drawn;
-    for (std::size_t row = 0; row < lines_.size(); ++row) {
-      const double up = 1 - static_cast<double>(row) / static_cast<double>(lines_.size() - 1);
-      const double value = chart_.y.low + up * (chart_.y.high - chart_.y.low);
-      const auto scale = row % kScaleEvery == 0 ? fmt::format("{:.4g}", value) : std::string();
-      auto line = fmt::format("{:>{}} |{}", scale, kScaleColumns - 2, lines_[row]);
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+      const auto line = fmt::format("{:>{}} {}{}", scale[row], kScaleColumns - 2,
+                                    scale[row].empty() ? '|' : '+', rows_[row]);
       drawn += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
     }
-    const auto low = grouped(std::max(0.0, chart_.x.low)), high = grouped(chart_.x.high);
-    drawn += std::string(kScaleColumns - 1, ' ') + "+" +
-             std::string(static_cast<std::size_t>(columns_), '-') + "\n";
-    return drawn + fmt::format("{:{}}{}{:>{}}\n", "", kScaleColumns, low, high + " steps",
-                               std::max(0, columns_ - static_cast<int>(low.size())));
+    return drawn + steps_axis();
   }
 
  private:
-  const Chart& chart_;
+  std::size_t row_of(double value) const {
+    const auto last = static_cast<double>(rows_.size() - 1);
+    return rows_.size() - 1 - static_cast<std::size_t>(std::lround(y_.place_of(value) * last));
+  }
+  std::size_t column_of(double step) const {
+    return static_cast<std::size_t>(std::lround(x_.place_of(step) * (columns_ - 1)));
+  }
+
+  std::string steps_axis() const {
+    constexpr int kColumnsOfTick = 16;
+    const auto ticks = ticks_in(x_, std::max(2, columns_ / kColumnsOfTick), /*smallest_gap=*/1);
+    const auto texts = tick_texts(ticks);
+    const auto columns = static_cast<std::size_t>(columns_);
+    std::string axis(columns, '-'), labels(columns, ' ');
+    std::size_t taken = 0;  // columns, by labels and a blank after each
+    for (std::size_t i = 0; i < ticks.size(); ++i) {
+      const auto column = column_of(ticks[i]), length = texts[i].size();
+      axis[column] = '+';
+      if (length > columns) continue;
+      const auto begin = std::min(column - std::min(column, length / 2), columns - length);
+      if (begin < taken) continue;
+      labels.replace(begin, length, texts[i]);
+      taken = begin + length + 1;
+    }
+    const auto line = fmt::format("{:>{}}  {}", "step", kScaleColumns - 2, labels);
+    return fmt::format("{:>{}}{}\n{}\n", "+", kScaleColumns, axis,
+                       line.substr(0, line.find_last_not_of(' ') + 1));
+  }
+
+  Range x_, y_;
   int columns_;
-  std::vector<std::string> lines_;
+  std::vector<std::string> rows_;
 };
 
-std::string description(const RunCurves& run, const std::string& sign) {
+/// The letter of a run's training loss among several, and its capital of the validation loss.
+struct Signs {
+  char training = '.', validation = 'v';
+};
+
+Signs signs_of(std::size_t run, std::size_t run_count) {
+  if (run_count == 1) return {};
+  const auto place = static_cast<int>(run % 26);
+  return {static_cast<char>('a' + place), static_cast<char>('A' + place)};
+}
+
+std::string description(const RunCurves& run, const Signs& signs) {
   std::string text = run.name + ":";
   if (const auto& loss = run.training_loss; !loss.empty()) {
-    text += fmt::format(" training loss (.) {:.4f} at step {}", loss.last().value,
+    text += fmt::format(" training loss ({}) {:.4f} at step {}", signs.training, loss.last().value,
                         grouped(loss.last().step));
   }
   if (const auto& loss = run.validation_loss; !loss.empty()) {
     text += fmt::format("{} validation loss ({}) {:.4f}, best {:.4f} at step {}",
-                        run.training_loss.empty() ? "" : ",", sign, loss.last().value,
+                        run.training_loss.empty() ? "" : ",", signs.validation, loss.last().value,
                         loss.lowest().value, grouped(loss.lowest().step));
   }
   return text + "\n";
@@ -75,18 +126,19 @@ std::string description(const RunCurves& run, const std::string& sign) {
 }  // namespace
 
 std::string draw_text(std::span<const RunCurves> runs, int columns, int rows) {
-  const auto sign_of = [&](std::size_t run) {
-    return runs.size() == 1 ? 'v' : static_cast<char>('a' + run % 26);
-  };
-  const auto chart = make_charts(runs, Progress::kSteps).front();
-  Canvas canvas(chart, std::max(16, columns - kScaleColumns), std::max(4, rows));
-  for (const auto& run : runs) canvas.draw(smoothed(run.training_loss.points), '.');
+  std::vector<TextLine> lines;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    canvas.draw(runs[i].validation_loss.points, sign_of(i));
+    lines.push_back({smoothed(runs[i].training_loss.points), signs_of(i, runs.size()).training});
   }
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    lines.push_back({runs[i].validation_loss.points, signs_of(i, runs.size()).validation});
+  }
+  Canvas canvas(make_charts(runs, Progress::kSteps).front().x, heights_of(lines),
+                std::max(16, columns - kScaleColumns), std::max(4, rows));
+  for (const auto& line : lines) canvas.draw(line);
   std::string text = canvas.text();
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    text += description(runs[i], std::string(1, sign_of(i)));
+    text += description(runs[i], signs_of(i, runs.size()));
   }
   return text;
 }

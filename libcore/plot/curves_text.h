@@ -10,8 +10,9 @@
 
 namespace gpt2::plot {
 
-/// `columns` x `rows` characters with the axes: training loss as dots, validation loss as letters,
-/// v of a single run, else a, b, c ... in the order of `runs`; then a line for each run.
+/// `columns` x `rows` characters with the axes: the smoothed training loss as dots and the
+/// validation loss as v; of several runs as a, b, c ... and A, B, C ... in their order. Then a line
+/// for each run.
 std::string draw_text(std::span<const RunCurves> runs, int columns, int rows);
 
 }  // namespace gpt2::plot

@@ -33,7 +33,13 @@ constexpr std::string_view kPageStyle = R"(<style>
   pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f3f4f6; padding: 10px; border-radius: 6px; }
   svg { width: 100%; height: auto; display: block; }
   .narrow { display: none; }
-  @media (max-width: 640px) { .wide { display: none; } .narrow { display: block; } }
+  @media (max-width: 640px) {
+    .wide { display: none; } .narrow { display: block; }
+    table.runs, table.runs tbody, table.runs tr { display: block; } table.runs th { display: none; }
+    table.runs td { display: flex; justify-content: space-between; padding-right: 0; }
+    table.runs td[data-label]::before { content: attr(data-label); }
+    table.runs td.name { margin-top: 10px; font-weight: 600; overflow-wrap: anywhere; }
+  }
   input.choice { position: absolute; opacity: 0; }
   label.choice { display: inline-block; padding: 3px 12px; margin-right: 6px; border: 1px solid #9ca3af; border-radius: 14px;
     font-size: 14px; cursor: pointer; }
@@ -73,27 +79,38 @@ std::string steps_text(const RunCurves& run) {
   return done + " of " + grouped(std::strtod(planned->second.c_str(), nullptr));
 }
 
+/// One run a line; on a narrow screen a block a run, with the columns' names in front.
 std::string runs_table(std::span<const RunCurves> runs) {
-  std::string html =
-      "<div class=\"scroll\"><table>\n<tr><th>run</th><th class=\"number\">steps</th>"
-      "<th class=\"number\">tokens</th><th class=\"number\">training loss, last</th>"
-      "<th class=\"number\">validation loss, best</th><th class=\"number\">HellaSwag, best</th>"
-      "<th class=\"number\">tokens/s, median</th><th class=\"number\">time of steps</th></tr>\n";
-  for (const auto& run : runs) {
-    const auto optional = [](const Curve& curve, const std::string& text) {
-      return curve.empty() ? std::string(kNone) : text;
+  struct Cell {
+    std::string_view label;
+    std::string text;
+  };
+  const auto cells_of = [](const RunCurves& run) {
+    const auto unless_empty = [](const Curve& curve, auto text) {
+      return curve.empty() ? std::string(kNone) : text(curve);
     };
-    const std::vector<std::string> cells{
-        steps_text(run),
-        optional(run.tokens, run.tokens.empty() ? "" : grouped(run.tokens.last().value)),
-        loss_text(run.training_loss, &Curve::last),
-        loss_text(run.validation_loss, &Curve::lowest),
-        loss_text(run.accuracy, &Curve::highest),
-        optional(run.tokens_per_second,
-                 run.tokens_per_second.empty() ? "" : grouped(median_of(run.tokens_per_second))),
-        optional(run.seconds, run.seconds.empty() ? "" : duration_text(run.seconds.last().value))};
-    html += fmt::format("<tr><td>{}</td>", escaped(run.name));
-    for (const auto& cell : cells) html += fmt::format("<td class=\"number\">{}</td>", cell);
+    const auto last = [](const Curve& curve) { return grouped(curve.last().value); };
+    const auto time = [](const Curve& curve) { return duration_text(curve.last().value); };
+    const auto median = [](const Curve& curve) { return grouped(median_of(curve)); };
+    return std::vector<Cell>{
+        {"steps", steps_text(run)},
+        {"tokens", unless_empty(run.tokens, last)},
+        {"training loss, last", loss_text(run.training_loss, &Curve::last)},
+        {"validation loss, best", loss_text(run.validation_loss, &Curve::lowest)},
+        {"HellaSwag, best", loss_text(run.accuracy, &Curve::highest)},
+        {"tokens/s, median", unless_empty(run.tokens_per_second, median)},
+        {"time of steps", unless_empty(run.seconds, time)}};
+  };
+  std::string html = "<div class=\"scroll\"><table class=\"runs\">\n<tr><th>run</th>";
+  for (const auto& cell : cells_of(runs.front())) {
+    html += fmt::format("<th class=\"number\">{}</th>", cell.label);
+  }
+  html += "</tr>\n";
+  for (const auto& run : runs) {
+    html += fmt::format("<tr><td class=\"name\">{}</td>", escaped(run.name));
+    for (const auto& [label, text] : cells_of(run)) {
+      html += fmt::format("<td class=\"number\" data-label=\"{}\">{}</td>", label, text);
+    }
     html += "</tr>\n";
   }
   return html + "</table></div>\n";

@@ -57,7 +57,9 @@ std::map<std::string, std::string> load_settings(const std::filesystem::path& ru
   for (std::string line; std::getline(file, line);) {
     const auto colon = line.find(": ");
     if (line.starts_with('#') || colon == std::string::npos) continue;
-    settings[line.substr(0, colon)] = line.substr(colon + 2);
+    std::string value = line.substr(colon + 2);
+    const bool quoted = value.size() >= 2 && value.starts_with('"') && value.ends_with('"');
+    settings[line.substr(0, colon)] = quoted ? value.substr(1, value.size() - 2) : value;
   }
   return settings;
 }

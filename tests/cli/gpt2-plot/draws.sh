@@ -9,5 +9,5 @@ gpt2-plot run | grep -q 'best 9.7500 at step 2$'
 mkdir other
 printf '1 train 10.25\n2 train 9.25\n' >other/log.txt
 gpt2-plot run other --out report.html
-grep -q '<td>other</td>' report.html
+grep -q '<td class="name">other</td>' report.html
 gpt2-plot run other --json | grep -c '"run"' | grep -qx 2

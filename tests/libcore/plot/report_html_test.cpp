@@ -54,10 +54,11 @@ BOOST_AUTO_TEST_CASE(page_of_one_run_has_numbers_charts_settings_and_samples) {
   const auto run = small_run("run");
   const auto html = draw_report({&run, 1});
   BOOST_TEST(is_balanced(html));
-  for (const auto* text : {"<td class=\"number\">3 of 10</td>", "4.0000 at 3", "4.5000 at 3",
-                           "<td class=\"number\">100</td>", "id=\"by-steps\" checked",
-                           "id=\"by-tokens\"", "id=\"by-time\"", "<summary>Settings</summary>",
-                           "<pre>new &amp; words\nin two lines</pre>", "old &lt;words>"}) {
+  for (const auto* text :
+       {"<td class=\"number\" data-label=\"steps\">3 of 10</td>", "4.0000 at 3", "4.5000 at 3",
+        "data-label=\"tokens/s, median\">100</td>", "id=\"by-steps\" checked", "id=\"by-tokens\"",
+        "id=\"by-time\"", "<summary>Settings</summary>", "<pre>new &amp; words\nin two lines</pre>",
+        "old &lt;words>"}) {
     BOOST_TEST(has(html, text), text);
   }
   BOOST_TEST(!has(html, "http-equiv"));
@@ -112,15 +113,29 @@ BOOST_AUTO_TEST_CASE(characters_show_the_course_between_the_axes) {
   const auto text = draw_text({&run, 1}, 30, 5);
   BOOST_TEST(
       text ==
-      "   10.4 |.\n"
+      "     10 +.\n"
       "        |\n"
-      "        |          .         v\n"
+      "      5 +          .         v\n"
       "        |\n"
-      "   -0.4 |                    .\n"
-      "        +---------------------\n"
-      "         0           100 steps\n"
+      "      0 +                    .\n"
+      "        ++---------+---------+\n"
+      "   step  0        50       100\n"
       "run: training loss (.) 0.0000 at step 100, validation loss (v) 5.0000, best 5.0000 at "
       "step 100\n");
+}
+
+BOOST_AUTO_TEST_CASE(characters_of_several_runs_are_letters_and_their_capitals) {
+  std::vector<RunCurves> runs(2);
+  runs[0].name = "x";
+  runs[0].training_loss.points = {{0, 10}, {100, 0}};
+  runs[1].name = "y";
+  runs[1].training_loss.points = {{0, 8}, {100, 2}};
+  runs[1].validation_loss.points = {{100, 4}};
+  const auto text = draw_text(runs, 30, 6);
+  const auto picture = text.substr(0, text.find("step"));
+  for (const char sign : {'a', 'b', 'B'}) BOOST_TEST(std::ranges::count(picture, sign) > 0);
+  BOOST_TEST(has(text, "x: training loss (a) 0.0000"));
+  BOOST_TEST(has(text, "y: training loss (b) 2.0000 at step 100, validation loss (B) 4.0000"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
