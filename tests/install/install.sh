@@ -10,10 +10,16 @@ cmake --install "$build" --prefix "$work/usr" >/dev/null
 export PATH=$work/usr/bin:/usr/bin:/bin
 cd "$work"
 
-tools=$(ls usr/bin)
+tools=$(ls usr/bin | grep -vx gpt2-mpirun) # whose options are those of mpirun
 [ "$(ls usr/share/man/man1)" = "$(printf '%s.1\n' $tools)" ]
 [ "$(ls usr/share/bash-completion/completions)" = "$tools" ]
 [ "$(ls usr/share/zsh/vendor-completions)" = "$(printf '_%s\n' $tools)" ]
+grep -q 'gpt2-train' usr/share/doc/gpt2-tools/README.md
+[ -s usr/share/doc/gpt2-tools/copyright ]
+if [ -d usr/share/man/man5 ]; then # where lowdown is
+  grep -q '^end_of_text$' usr/share/man/man5/gpt2-token-shard.5 # not taken for emphasis
+  for page in usr/share/man/man5/*; do grep -A 2 '^NAME$' "$page" | grep -q "^$(basename "$page" .5) - "; done
+fi
 for tool in $tools; do "$tool" --version | head -n 1; done >versions
 [ "$(sort -u -k 3 versions | wc -l)" = 1 ]
 
