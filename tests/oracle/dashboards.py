@@ -36,7 +36,8 @@ def make_run(tools, folder):
     run_tool(*train, "--train", folder / "shards/text_train_*.bin", "--val", folder / "shards/text_val_*.bin", "--vocab",
              folder / "vocab", "--layers", 1, "--heads", 2, "--channels", 32, "--context", 16, "--batch-size", 2,
              "--total-batch-tokens", 64, "--max-steps", 20, "--schedule", "constant", "--val-every", 5, "--sample-every", 10,
-             "--histogram-every", 10, "--save-every-steps", 4, "--tensorboard", "--wandb", "project", "--wandb-entity", "team", "--wandb-tags", "a", "b",
+             "--histogram-every", 10, "--save-every-steps", 4, "--tensorboard", "--wandb", "project", "--wandb-entity",
+             "team", "--wandb-tags", "a", "b",
              "--prometheus", folder / "run.prom")
     for last_kept, steps in ((12, 26), (16, 30)):  # what came after is lost, and made anew
         for checkpoint in (run / "checkpoints").iterdir():
@@ -49,7 +50,7 @@ def make_run(tools, folder):
 
 
 def check_tensorboard(run, records):
-    accumulator = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0, "tensors": 0})
+    accumulator = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0, "tensors": 0, "histograms": 0})
     accumulator.Reload()
 
     def check(tag, kind, number):
