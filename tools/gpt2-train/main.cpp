@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
       "RUN: checkpoints/, metrics.jsonl, log.txt, config.yaml; the end is RUN/checkpoints/final");
   tool.example("gpt2-train --train 'a_train_*.bin' --val 'a_val_*.bin' --vocab vocab --out run");
   tool.example("gpt2-train --out run --resume latest");
+  tool.example("gpt2-mpirun -np 4 gpt2-train --out run --resume latest");
   declare_options(tool, config);
   tool.alternatives({"max-steps", "max-epochs"});
   tool.alternatives({"total-batch-tokens", "accumulation-steps"});
