@@ -46,13 +46,13 @@ $(OUT)/run/checkpoints/final/checkpoint.json: $(OUT)/shards/complete $(CONFIG) $
 
 $(OUT)/evaluation.json: $(OUT)/run/checkpoints/final/checkpoint.json
 	@$(say) 'Evaluate on the held-out text: gpt2-eval-loss'
-	gpt2-eval-loss --checkpoint $(OUT)/run --shards '$(OUT)/shards/text_val_*.bin' --json > $@
-	cat $@
+	gpt2-eval-loss --checkpoint $(OUT)/run --shards '$(OUT)/shards/text_val_*.bin' --json > $@.part
+	$(show)
 
 $(OUT)/samples.txt: $(OUT)/run/checkpoints/final/checkpoint.json
 	@$(say) 'Sample: gpt2-sample'
-	gpt2-sample --checkpoint $(OUT)/run --prompt '$(PROMPT)' --num-sequences 2 --max-tokens 120 --temperature 0.8 > $@
-	cat $@
+	gpt2-sample --checkpoint $(OUT)/run --prompt '$(PROMPT)' --num-sequences 2 --max-tokens 120 --temperature 0.8 > $@.part
+	$(show)
 
 $(OUT)/export/model.safetensors: $(OUT)/run/checkpoints/final/checkpoint.json
 	@$(say) 'Export for transformers and others: gpt2-export'

@@ -22,7 +22,8 @@ $(heldout) $(training) &: pipelines/kjv_text.sh
 # The yardstick: what a strong compressor needs for the held-out text after it has seen the training text.
 $(OUT)/zstd_bits_per_byte: $(training)
 	@compressed=$$(zstd -qq -19 --long=27 --patch-from=$(OUT)/text/train.txt $(OUT)/text/heldout.txt -c | wc -c)
-	awk -v compressed=$$compressed -v text=$$(wc -c < $(OUT)/text/heldout.txt) 'BEGIN { printf "%.3f\n", 8 * compressed / text }' > $@
+	awk -v compressed=$$compressed -v text=$$(wc -c < $(OUT)/text/heldout.txt) 'BEGIN { printf "%.3f\n", 8 * compressed / text }' > $@.part
+	mv $@.part $@
 
 .PHONY: demo
 demo: chain $(OUT)/zstd_bits_per_byte

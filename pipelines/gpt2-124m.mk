@@ -28,8 +28,8 @@ $(DOCUMENTS) &:
 $(OUT)/hellaswag.json: $(OUT)/run/checkpoints/final/checkpoint.json $(questions)
 	@$(say) 'HellaSwag: gpt2-eval-hellaswag'
 	find $(OUT) -maxdepth 1 -name 'hellaswag_items.jsonl*' ! -newer $< -delete # of a model before this one
-	gpt2-eval-hellaswag --checkpoint $(OUT)/run --data $(questions) --items $(OUT)/hellaswag_items.jsonl --json > $@
-	cat $@
+	gpt2-eval-hellaswag --checkpoint $(OUT)/run --data $(questions) --items $(OUT)/hellaswag_items.jsonl --json > $@.part
+	$(show)
 
 .PHONY: gpt2-124m
 gpt2-124m: chain $(OUT)/hellaswag.json

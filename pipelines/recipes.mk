@@ -12,6 +12,8 @@ SHELL := /bin/bash
 .ONESHELL:
 
 say = printf '\n== %s\n'
+# What a tool prints goes to $@.part first: make killed at any moment leaves no half of it under the final name.
+show = mv $@.part $@ && cat $@
 
 ifeq ($(SCALE),tiny)
 ifeq ($(FROM),)

@@ -23,8 +23,8 @@ $(fetched) &:
 
 $(OUT)/test.json: $(OUT)/run/checkpoints/final/checkpoint.json $(texts)/wiki.test.raw
 	@$(say) 'Evaluate on the test set: gpt2-eval-loss'
-	gpt2-eval-loss --checkpoint $(OUT)/run --text $(texts)/wiki.test.raw --json > $@
-	cat $@
+	gpt2-eval-loss --checkpoint $(OUT)/run --text $(texts)/wiki.test.raw --json > $@.part
+	$(show)
 
 .PHONY: wikitext103
 wikitext103: chain $(OUT)/test.json

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The gpt2-tools authors
 # make hellaswag, wikitext103 and gpt2-124m at SCALE=tiny: each goes from files on a server, here the test's, to its end,
-# does nothing the second time, and goes on where it was stopped. Run from the root of the repository.
+# does nothing the second time, and goes on where it was stopped or killed. Run from the root of the repository.
 set -euo pipefail
 data=${GPT2_TEST_DATA:-}
 [ -n "$data" ] || { echo "skipped: GPT2_TEST_DATA is not set"; exit 77; }
@@ -24,10 +24,13 @@ mkfifo "$work/stdin"
 exec 9>"$work/stdin"
 until [ -s "$work/url" ]; do kill -0 $! && sleep 0.01; done
 
-chain() {  # NAME VARIABLE...
-  make --no-print-directory -f "pipelines/$1.mk" SCALE=tiny FROM="$(<"$work/url")" DATA="$work/data" \
-    OUT="$work/$1" "${@:2}" >"$work/words" 2>&1 || fail "make $1 failed"
+chain_of() {  # PREFIX... -- NAME VARIABLE...
+  local prefix=()
+  while [ "$1" != -- ]; do prefix+=("$1"); shift; done
+  "${prefix[@]}" make --no-print-directory -f "pipelines/$2.mk" SCALE=tiny FROM="$(<"$work/url")" DATA="$work/data" \
+    OUT="$work/$2" "${@:3}" >"$work/words" 2>&1
 }
+chain() { chain_of -- "$@" || fail "make $1 failed"; }
 requests() { wc -l <"$work/requests.log"; }
 
 chain hellaswag MODEL=tiny-gpt2 LIMIT=5
@@ -55,6 +58,19 @@ chain gpt2-124m
 grep -q '^== Train' "$work/words" || fail "the training was not made again"
 grep -q -e '^== Fetch' -e '^== Tokenise' "$work/words" && fail "more than the training was made again"
 [ "$(requests)" = 11 ] || fail "something was fetched again"
+
+# Killed with all its tools at random moments, it comes to the same weights and figures, whatever step was cut.
+mv "$work/gpt2-124m" "$work/wanted"
+RANDOM=7
+for most_milliseconds in 100 200 300 900 2500; do
+  chain_of exec setsid -- gpt2-124m &
+  sleep "$(printf '%de-3' $((most_milliseconds / 2 + RANDOM % most_milliseconds)))"
+  { kill -KILL -- -$! || true; wait $! || true; } 2>/dev/null
+done
+chain gpt2-124m
+for file in export/model.safetensors hellaswag.json evaluation.json run/log.txt; do
+  cmp "$work/wanted/$file" "$work/gpt2-124m/$file" || fail "$file is not that of a run left alone"
+done
 
 if make --no-print-directory -f pipelines/wikitext103.mk SCALE=tiny >"$work/words" 2>&1; then fail "no FROM was accepted"; fi
 grep -q 'SCALE=tiny needs FROM=URL' "$work/words" || fail "it does not say what is missing"
