@@ -6,6 +6,7 @@
 #include <string>
 
 #include "formats/errors.h"
+#include "libcore/kernels/attention_cuda.cuh"
 #include "libcore/kernels/block_sum_cuda.cuh"
 #include "libcore/kernels/kernels_cuda.h"
 #include "libcore/kernels/launch_cuda.cuh"
@@ -15,34 +16,6 @@ namespace {
 
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * kWarpLanes;
-
-template <class Element>
-struct Attention {
-  const Element *qkv, *dout;
-  const float *lse_in, *delta;
-  Element *out, *dqkv;
-  float* lse;
-  std::int64_t T, C, H, D;
-  float scale;
-  DropoutMask mask;
-
-  // Of position t of the block's sequence and head; part: 0 Q, 1 K, 2 V.
-  __device__ std::int64_t packed(std::int64_t t, int part) const {
-    return ((blockIdx.z * T + t) * 3 + part) * C + blockIdx.y * D;
-  }
-  __device__ std::int64_t plain(std::int64_t t) const {
-    return (blockIdx.z * T + t) * C + blockIdx.y * D;
-  }
-  __device__ std::int64_t row_of_head(std::int64_t t) const {
-    return (std::int64_t{blockIdx.z} * H + blockIdx.y) * T + t;
-  }
-  // The factor of dropout of one probability.
-  __device__ float factor(std::int64_t query, std::int64_t key) const {
-    float one = 1;
-    apply_dropout<1>(mask, blockIdx.z, (blockIdx.y * T + query) * T + key, &one);
-    return one;
-  }
-};
 
 // Rows first .. first + kTile of (T, D) into shared memory, `stride` apart; rows past T stay as
 // they are.
@@ -390,6 +363,12 @@ void CudaKernels::attention_forward(const AttentionForward& op) {
                                        .D = D,
                                        .scale = scale_of(D),
                                        .mask = mask_of(op.dropout)};
+    if constexpr (std::is_same_v<Element, __nv_bfloat16>) {
+      if (fits_tensor_cores(attention)) {
+        attention_forward_on_tensor_cores(attention, op.B, stream());
+        return;
+      }
+    }
     with_tile(D, 4, 1, [&](auto tile, std::size_t bytes) {
       const dim3 grid(blocks_for(op.T, tile), static_cast<unsigned>(op.H),
                       static_cast<unsigned>(op.B));
@@ -423,6 +402,12 @@ void CudaKernels::attention_backward(const AttentionBackward& op) {
                                        .D = D,
                                        .scale = scale_of(D),
                                        .mask = mask_of(op.dropout)};
+    if constexpr (std::is_same_v<Element, __nv_bfloat16>) {
+      if (fits_tensor_cores(attention)) {
+        attention_backward_on_tensor_cores(attention, op.B, stream());
+        return;
+      }
+    }
     with_tile(D, 6, 2, [&](auto tile, std::size_t bytes) {
       launch(attention_backward_keys_kernel<tile, Element>, grid(tile), kThreads, bytes, stream(),
              attention);

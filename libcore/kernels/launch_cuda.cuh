@@ -20,6 +20,8 @@
 
 /// An array in shared memory. In the emulator it is a pointer: never ask for its sizeof.
 #define SHARED_ARRAY(Type, name, count) __shared__ Type name[count]
+/// Before a loop whose arrays must stay in registers.
+#define UNROLLED _Pragma("unroll")
 /// The shared memory whose size the launch names.
 #define DYNAMIC_SHARED(Type, name)                                      \
   extern __shared__ __align__(128) unsigned char gpt2_dynamic_shared[]; \
@@ -39,6 +41,62 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
   }
   kernel<<<grid, block, shared_bytes, stream>>>(arguments...);
   GPT2_CUDA_CHECK(cudaGetLastError());
+}
+
+/// Two numbers of bf16 in one word, rounded to the nearest, the first in its low half.
+__device__ __forceinline__ std::uint32_t pack_bf16(float first, float second) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(first, second);
+  return *reinterpret_cast<const std::uint32_t*>(&pair);
+}
+
+// Collectives of a warp. With g = lane / 4 and t = 2 (lane % 4), a lane holds of A (16, 16) the
+// pairs at (g, t), (g + 8, t), (g, t + 8), (g + 8, t + 8); of B (16, 8) those down its columns at
+// (t, g), (t + 8, g); of C and D (16, 8), in float, at (g, t) and (g + 8, t). Source: PTX ISA,
+// matrix fragments for mma.m16n8k16, and ldmatrix.
+
+/// d += a b.
+__device__ __forceinline__ void multiply_16x8x16(float (&d)[4], const std::uint32_t (&a)[4],
+                                                 std::uint32_t b0, std::uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+/// Four matrices (8, 8) of bf16 from shared memory: lane 8 i + r names row r of matrix i, 16 bytes
+/// at a multiple of 16. Each lane gets the pair at (lane / 4, t) of each matrix.
+__device__ __forceinline__ void load_matrices(std::uint32_t (&pairs)[4], const __nv_bfloat16* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3])
+               : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(row)))
+               : "memory");
+}
+/// The same of the transposed matrices.
+__device__ __forceinline__ void load_matrices_transposed(std::uint32_t (&pairs)[4],
+                                                         const __nv_bfloat16* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3])
+               : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(row)))
+               : "memory");
+}
+
+/// Begins to copy 16 bytes at multiples of 16 into shared memory; zeros unless `given`, and then
+/// `from` is not read. What is copied is there, for this thread, after the wait for its group.
+__device__ __forceinline__ void copy_async(void* to, const void* from, bool given) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+               :
+               : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(to))), "l"(from),
+                 "r"(given ? 16 : 0)
+               : "memory");
+}
+/// Makes one group of this thread's copies since the last one.
+__device__ __forceinline__ void commit_copies() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+/// Waits for all groups of this thread but the newest kNewest.
+template <int kNewest>
+__device__ __forceinline__ void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kNewest) : "memory");
 }
 
 }  // namespace gpt2::kernels

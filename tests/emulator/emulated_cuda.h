@@ -26,6 +26,7 @@
   static const char name##_site = 0;                                    \
   Type* const name = static_cast<Type*>(::gpt2::emulator::shared_array( \
       &name##_site, sizeof(Type) * static_cast<std::size_t>(count)))
+#define UNROLLED
 #define DYNAMIC_SHARED(Type, name) \
   Type* const name = static_cast<Type*>(::gpt2::emulator::dynamic_shared())
 
@@ -81,7 +82,109 @@ Value __shfl_sync(std::uint32_t mask, Value value, int lane,
 
 inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 
+namespace gpt2::emulator {
+
+/// What a lane reads of its row is its own access; the warp only shares it out.
+template <bool kTransposed>
+void share_out_rows(std::uint32_t (&pairs)[4], const __nv_bfloat16* row,
+                    std::source_location where) {
+  if (!is_shared(row, 16) || reinterpret_cast<std::uintptr_t>(row) % 16 != 0) {
+    fail([] { return "a row of a matrix is not 16 bytes of shared memory at a multiple of 16"; });
+  }
+  std::uint32_t own[4];
+  for (int i = 0; i < 4; ++i) {
+    own[i] = row[2 * i].bits | static_cast<std::uint32_t>(row[2 * i + 1].bits) << 16;
+  }
+  warp_collective(
+      0xffffffffU, own, 4, pairs, 4,
+      [](WarpExchange& warp) {
+        const auto element = [&](unsigned matrix, unsigned r, unsigned c) {
+          return warp.in[8 * matrix + r][c / 2] >> 16 * (c % 2) & 0xffffU;
+        };
+        for (unsigned lane = 0; lane < kWarpLanes; ++lane) {
+          const unsigned g = lane / 4, t = 2 * (lane % 4);
+          for (unsigned i = 0; i < 4; ++i) {
+            warp.out[lane][i] = kTransposed ? element(i, t, g) | element(i, t + 1, g) << 16
+                                            : element(i, g, t) | element(i, g, t + 1) << 16;
+          }
+        }
+      },
+      where, false);
+}
+
+}  // namespace gpt2::emulator
+
 namespace gpt2::kernels {
+
+inline std::uint32_t pack_bf16(float first, float second) {
+  return __float2bfloat16_rn(first).bits |
+         static_cast<std::uint32_t>(__float2bfloat16_rn(second).bits) << 16;
+}
+inline void multiply_16x8x16(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                             std::uint32_t b1,
+                             std::source_location where = std::source_location::current()) {
+  std::uint32_t in[10] = {a[0], a[1], a[2], a[3], b0, b1};
+  std::memcpy(in + 6, d, sizeof d);
+  emulator::warp_collective(
+      0xffffffffU, in, 10, d, 4,
+      [](emulator::WarpExchange& warp) {
+        const auto half = [](std::uint32_t pair, unsigned which) {
+          return double{std::bit_cast<float>(which == 0 ? pair << 16 : pair & 0xffff0000U)};
+        };
+        double a_of[16][16], b_of[16][8];
+        for (unsigned lane = 0; lane < emulator::kWarpLanes; ++lane) {
+          const unsigned g = lane / 4, t = 2 * (lane % 4);
+          const auto* words = warp.in[lane];
+          for (unsigned k = 0; k < 2; ++k) {
+            a_of[g][t + k] = half(words[0], k);
+            a_of[g + 8][t + k] = half(words[1], k);
+            a_of[g][t + 8 + k] = half(words[2], k);
+            a_of[g + 8][t + 8 + k] = half(words[3], k);
+            b_of[t + k][g] = half(words[4], k);
+            b_of[t + 8 + k][g] = half(words[5], k);
+          }
+        }
+        for (unsigned lane = 0; lane < emulator::kWarpLanes; ++lane) {
+          const unsigned g = lane / 4, t = 2 * (lane % 4);
+          for (unsigned i = 0; i < 4; ++i) {
+            const unsigned row = g + 8 * (i / 2), column = t + i % 2;
+            double sum = std::bit_cast<float>(warp.in[lane][6 + i]);
+            for (unsigned k = 0; k < 16; ++k) sum += a_of[row][k] * b_of[k][column];
+            warp.out[lane][i] = std::bit_cast<std::uint32_t>(static_cast<float>(sum));
+          }
+        }
+      },
+      where, false);
+}
+inline void load_matrices(std::uint32_t (&pairs)[4], const __nv_bfloat16* row,
+                          std::source_location where = std::source_location::current()) {
+  emulator::share_out_rows<false>(pairs, row, where);
+}
+inline void load_matrices_transposed(std::uint32_t (&pairs)[4], const __nv_bfloat16* row,
+                                     std::source_location where = std::source_location::current()) {
+  emulator::share_out_rows<true>(pairs, row, where);
+}
+/// Until the wait the destination holds NaNs: who reads it too early sees them.
+inline void copy_async(void* to, const void* from, bool given) {
+  if (!emulator::is_shared(to, 16) || reinterpret_cast<std::uintptr_t>(to) % 16 != 0 ||
+      reinterpret_cast<std::uintptr_t>(from) % 16 != 0) {
+    emulator::fail([] {
+      return "an asynchronous copy is not of 16 bytes at multiples of 16 to shared memory";
+    });
+  }
+  for (int i = 0; i < 4; ++i) static_cast<std::uint32_t*>(to)[i] = 0xffffffffU;
+  emulator::begin_copy(to, given ? from : nullptr);
+}
+inline void commit_copies() { emulator::end_group_of_copies(); }
+template <int kNewest>
+void wait_for_copies() {
+  for (emulator::PendingCopy copy{}; emulator::next_copy(kNewest, copy);) {
+    const auto* from = static_cast<const std::uint32_t*>(copy.from);
+    for (int i = 0; i < 4; ++i) {
+      static_cast<std::uint32_t*>(copy.to)[i] = from == nullptr ? 0 : from[i];
+    }
+  }
+}
 
 /// Every thread gets its own copy of the parameters, as on a GPU.
 template <class... Parameters, class... Arguments>

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,6 +35,8 @@ struct Thread {
   const char* waits_for = "";
   std::source_location where;
   Actor actor;
+  std::deque<PendingCopy> copies;  // oldest first
+  unsigned group_of_copies = 0;
 };
 
 struct Warp {
@@ -186,6 +189,17 @@ class Runtime {
     return entry->second;
   }
   void* dynamic_shared() const { return shared_; }
+  void begin_copy(void* to, const void* from) {
+    current_->copies.push_back({to, from, current_->group_of_copies});
+  }
+  void end_group_of_copies() { ++current_->group_of_copies; }
+  bool next_copy(unsigned newest, PendingCopy& copy) {
+    auto& copies = current_->copies;
+    if (copies.empty() || copies.front().group + newest >= current_->group_of_copies) return false;
+    copy = copies.front();
+    copies.pop_front();
+    return true;
+  }
   bool is_shared(const void* address, std::size_t bytes) const {
     const auto* byte = static_cast<const std::byte*>(address);
     return byte >= shared_ && byte + bytes <= shared_ + shared_used_;
@@ -193,6 +207,8 @@ class Runtime {
 
   void run_thread() {
     (*body_)();
+    if (!current_->copies.empty())
+      fail([] { return "ends with copies to shared memory under way"; });
     current_->ended = true;
     ++ended_;
     current_->fiber->leave();
@@ -224,6 +240,8 @@ class Runtime {
       thread.fiber->begin([](void* runtime) { static_cast<Runtime*>(runtime)->run_thread(); },
                           this);
       thread.ended = false;
+      thread.copies.clear();
+      thread.group_of_copies = 0;
       thread.actor = {
           .launch = launch_, .block = block_number, .thread = i, .block_epoch = 0, .warp_epoch = 0};
       wake(thread);
@@ -327,6 +345,9 @@ void* shared_array(const void* site, std::size_t bytes) {
   return runtime().shared_array(site, bytes);
 }
 void* dynamic_shared() { return runtime().dynamic_shared(); }
+void begin_copy(void* to, const void* from) { runtime().begin_copy(to, from); }
+void end_group_of_copies() { runtime().end_group_of_copies(); }
+bool next_copy(unsigned newest, PendingCopy& copy) { return runtime().next_copy(newest, copy); }
 bool is_shared(const void* address, std::size_t bytes) {
   return runtime().is_shared(address, bytes);
 }

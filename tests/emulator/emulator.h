@@ -78,6 +78,20 @@ void* shared_array(const void* site, std::size_t bytes);
 void* dynamic_shared();
 bool is_shared(const void* address, std::size_t bytes);
 
+/// A copy of 16 bytes that a thread has begun and not waited for.
+struct PendingCopy {
+  void* to;
+  const void* from;  // null: zeros
+  unsigned group;
+};
+/// Notes a copy of the running thread, in its newest group. A thread that ends before it has waited
+/// for all of its copies is an error.
+void begin_copy(void* to, const void* from);
+void end_group_of_copies();
+/// Takes the oldest copy that is in none of the `newest` groups, to be done now; false: none is
+/// left.
+bool next_copy(unsigned newest, PendingCopy& copy);
+
 /// Who makes an access, for the search for races.
 struct Actor {
   unsigned launch = 0;  // from 1

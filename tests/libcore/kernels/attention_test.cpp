@@ -142,12 +142,14 @@ BOOST_FIXTURE_TEST_CASE(decoding_in_any_steps_gives_the_same_rows, Backend) {
 }
 
 BOOST_FIXTURE_TEST_CASE(never_sees_the_future, Backend) {
-  Inputs in{1, 150, 2, 16};
-  const auto before = forward(*this, in)[0];
-  const std::int64_t seen = 140;
-  std::fill(in.qkv.begin() + seen * 3 * in.C, in.qkv.end(), 1e4F);
-  const auto after = forward(*this, in)[0];
-  for (std::int64_t i = 0; i < seen * in.C; ++i) BOOST_REQUIRE_EQUAL(before[i], after[i]);
+  for (const std::int64_t D : {16, 64}) {
+    Inputs in{1, 150, 2, D};
+    const auto before = forward(*this, in)[0];
+    const std::int64_t seen = 140;
+    std::fill(in.qkv.begin() + seen * 3 * in.C, in.qkv.end(), 1e4F);
+    const auto after = forward(*this, in)[0];
+    for (std::int64_t i = 0; i < seen * in.C; ++i) BOOST_REQUIRE_EQUAL(before[i], after[i]);
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(a_nan_key_shows_in_every_later_row, Backend) {

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// What the kernels of attention share, the plain ones and those of the tensor cores.
+#pragma once
+
+#include "libcore/kernels/launch_cuda.cuh"
+
+namespace gpt2::kernels {
+
+/// One attention, forward or backward. Its kernels have a block for each tile of positions (x),
+/// head (y) and sequence (z).
+template <class Element>
+struct Attention {
+  const Element *qkv, *dout;
+  const float *lse_in, *delta;
+  Element *out, *dqkv;
+  float* lse;
+  std::int64_t T, C, H, D;
+  float scale;
+  DropoutMask mask;
+
+  // Of position t of the block's sequence and head; part: 0 Q, 1 K, 2 V.
+  __device__ std::int64_t packed(std::int64_t t, int part) const {
+    return ((blockIdx.z * T + t) * 3 + part) * C + blockIdx.y * D;
+  }
+  __device__ std::int64_t plain(std::int64_t t) const {
+    return (blockIdx.z * T + t) * C + blockIdx.y * D;
+  }
+  __device__ std::int64_t row_of_head(std::int64_t t) const {
+    return (std::int64_t{blockIdx.z} * H + blockIdx.y) * T + t;
+  }
+  // The factor of dropout of one probability.
+  __device__ float factor(std::int64_t query, std::int64_t key) const {
+    float one = 1;
+    apply_dropout<1>(mask, blockIdx.z, (blockIdx.y * T + query) * T + key, &one);
+    return one;
+  }
+};
+
+/// Whether the tensor cores' kernels take it: heads of 64 channels in bf16, rows at multiples of 16
+/// bytes.
+bool fits_tensor_cores(const Attention<__nv_bfloat16>& op);
+/// out and lse; dqkv, of delta = the sum of dout x out over each head's row. Stream: queued.
+void attention_forward_on_tensor_cores(const Attention<__nv_bfloat16>& op, std::int64_t B,
+                                       cudaStream_t stream);
+void attention_backward_on_tensor_cores(const Attention<__nv_bfloat16>& op, std::int64_t B,
+                                        cudaStream_t stream);
+
+}  // namespace gpt2::kernels

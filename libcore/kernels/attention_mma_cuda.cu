@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Attention on the tensor cores: bf16, heads of 64 channels, sums in fp32. A block has 64
+// positions, a warp 16 of them; tiles of the others come in by asynchronous copies, one ahead. No
+// sum is shared between blocks, so equal calls give equal bits: the backward pass computes the
+// scores once for the keys and once for the queries. Source: Dao 2023, FlashAttention-2, algorithms
+// 1 and 2, without its atomic additions.
+#include "libcore/kernels/attention_cuda.cuh"
+
+namespace gpt2::kernels {
+namespace {
+
+using Bf16 = __nv_bfloat16;
+
+constexpr int kHead = 64;  // channels
+constexpr int kTile = 64;  // positions
+constexpr int kWarps = 4, kThreads = kWarps * kWarpLanes;
+constexpr int kTileElements = kTile * kHead;
+constexpr int kSteps = kHead / 16;  // of a product's inner dimension
+constexpr int kPart = 32;           // positions whose scores a warp holds at once going backward
+constexpr float kLog2E = 1.4426950408889634F;
+
+// Where (row, column) of a tile lies; column is a multiple of 8. The eight pieces of a row change
+// places with the row, so that eight rows of a matrix lie in different banks.
+__device__ __forceinline__ Bf16* place(Bf16* tile, int row, int column) {
+  return tile + row * kHead + ((column / 8) ^ (row % 8)) * 8;
+}
+
+// Rows of positions first .. first + kTile, `stride` apart; zeros from T on.
+__device__ __forceinline__ void copy_tile(Bf16* tile, const Bf16* rows, std::int64_t stride,
+                                          std::int64_t first, std::int64_t T) {
+  for (int i = static_cast<int>(threadIdx.x); i < kTile * kHead / 8; i += kThreads) {
+    const int row = i / 8, column = i % 8 * 8;
+    const bool given = first + row < T;
+    copy_async(place(tile, row, column), rows + (given ? row * stride : 0) + column, given);
+  }
+}
+
+// The warp's 16 rows of a tile as the first factor of products over its channels.
+__device__ __forceinline__ void load_rows(std::uint32_t (&rows)[kSteps][4], Bf16* tile, int warp,
+                                          int lane) {
+  UNROLLED
+  for (int step = 0; step < kSteps; ++step) {
+    load_matrices(rows[step], place(tile, warp * 16 + lane % 16, step * 16 + lane / 16 * 8));
+  }
+}
+
+// products (16, kColumns) = rows x (rows begin .. begin + kColumns of the tile)^T.
+template <int kColumns>
+__device__ __forceinline__ void multiply_by_rows(float (&products)[kColumns / 8][4],
+                                                 const std::uint32_t (&rows)[kSteps][4], Bf16* tile,
+                                                 int begin, int lane) {
+  UNROLLED
+  for (int n = 0; n < kColumns / 8; ++n) {
+    UNROLLED
+    for (int i = 0; i < 4; ++i) products[n][i] = 0;
+  }
+  UNROLLED
+  for (int step = 0; step < kSteps; ++step) {
+    UNROLLED
+    for (int pair = 0; pair < kColumns / 16; ++pair) {
+      std::uint32_t b[4];
+      load_matrices(b, place(tile, begin + pair * 16 + lane / 16 * 8 + lane % 8,
+                             step * 16 + lane / 8 % 2 * 8));
+      multiply_16x8x16(products[2 * pair], rows[step], b[0], b[1]);
+      multiply_16x8x16(products[2 * pair + 1], rows[step], b[2], b[3]);
+    }
+  }
+}
+
+// sums (16, kHead) += values (16, kRows), rounded to bf16, x rows begin .. begin + kRows of the
+// tile.
+template <int kRows>
+__device__ __forceinline__ void add_weighted_rows(float (&sums)[kHead / 8][4],
+                                                  const float (&values)[kRows / 8][4], Bf16* tile,
+                                                  int begin, int lane) {
+  UNROLLED
+  for (int step = 0; step < kRows / 16; ++step) {
+    const auto& left = values[2 * step];
+    const auto& right = values[2 * step + 1];
+    const std::uint32_t a[4] = {pack_bf16(left[0], left[1]), pack_bf16(left[2], left[3]),
+                                pack_bf16(right[0], right[1]), pack_bf16(right[2], right[3])};
+    UNROLLED
+    for (int pair = 0; pair < kHead / 16; ++pair) {
+      std::uint32_t b[4];
+      load_matrices_transposed(
+          b, place(tile, begin + step * 16 + lane % 16, pair * 16 + lane / 16 * 8));
+      multiply_16x8x16(sums[2 * pair], a, b[0], b[1]);
+      multiply_16x8x16(sums[2 * pair + 1], a, b[2], b[3]);
+    }
+  }
+}
+
+// The factor of dropout of one pair; apart, so that the loops around it stay in registers.
+__device__ __noinline__ float dropout_factor(DropoutMask mask, std::int64_t b,
+                                             std::int64_t element) {
+  float one = 1;
+  apply_dropout<1>(mask, b, element, &one);
+  return one;
+}
+__device__ __forceinline__ float factor_of(const Attention<Bf16>& op, std::int64_t query,
+                                           std::int64_t key) {
+  return dropout_factor(op.mask, blockIdx.z, (blockIdx.y * op.T + query) * op.T + key);
+}
+
+// Sum and largest value over the four lanes that share a row.
+__device__ __forceinline__ float sum_of_row(float value) {
+  value += __shfl_xor_sync(0xffffffffU, value, 1);
+  return value + __shfl_xor_sync(0xffffffffU, value, 2);
+}
+__device__ __forceinline__ float max_of_row(float value) {
+  value = nan_or_larger(value, __shfl_xor_sync(0xffffffffU, value, 1));
+  return nan_or_larger(value, __shfl_xor_sync(0xffffffffU, value, 2));
+}
+
+// The warp's rows of a result, x factor, to positions `first_row` and `first_row` + 8 of (T, ...).
+__device__ __forceinline__ void store_rows(const float (&sums)[kHead / 8][4], float factor_above,
+                                           float factor_below, Bf16* above, Bf16* below, int lane) {
+  UNROLLED
+  for (int n = 0; n < kHead / 8; ++n) {
+    const int column = n * 8 + lane % 4 * 2;
+    if (above != nullptr) {
+      *reinterpret_cast<std::uint32_t*>(above + column) =
+          pack_bf16(sums[n][0] * factor_above, sums[n][1] * factor_above);
+    }
+    if (below != nullptr) {
+      *reinterpret_cast<std::uint32_t*>(below + column) =
+          pack_bf16(sums[n][2] * factor_below, sums[n][3] * factor_below);
+    }
+  }
+}
+
+template <bool kDropout>
+__global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Attention<Bf16> op) {
+  DYNAMIC_SHARED(Bf16, memory);  // queries; keys and values, twice
+  Bf16* const keys = memory + kTileElements;
+  const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
+  const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+  // The tiles with the most keys begin first.
+  const int last_tile = static_cast<int>(gridDim.x - 1 - blockIdx.x);
+  const std::int64_t first_query = std::int64_t{last_tile} * kTile;
+  const std::int64_t row = first_query + warp * 16 + lane / 4;  // and row + 8
+  const auto copy_keys = [&](int tile) {
+    const std::int64_t first = std::int64_t{tile} * kTile;
+    Bf16* const to = keys + tile % 2 * 2 * kTileElements;
+    copy_tile(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
+    copy_tile(to + kTileElements, op.qkv + op.packed(first, 2), 3 * op.C, first, op.T);
+    commit_copies();
+  };
+  copy_tile(memory, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op.T);
+  copy_keys(0);
+
+  const float scale = op.scale * kLog2E;
+  std::uint32_t queries[kSteps][4];
+  float out[kHead / 8][4] = {};
+  float row_max[2] = {-INFINITY, -INFINITY}, row_sum[2] = {0, 0};
+  for (int tile = 0; tile <= last_tile; ++tile) {
+    wait_for_copies<0>();
+    __syncthreads();  // the tile is there, and the one before has been used
+    if (tile < last_tile) copy_keys(tile + 1);
+    if (tile == 0) load_rows(queries, memory, warp, lane);
+    Bf16* const k = keys + tile % 2 * 2 * kTileElements;
+    float scores[kTile / 8][4];
+    multiply_by_rows<kTile>(scores, queries, k, 0, lane);
+    const std::int64_t first_key = std::int64_t{tile} * kTile + lane % 4 * 2;
+    UNROLLED
+    for (int half = 0; half < 2; ++half) {
+      const std::int64_t query = row + half * 8;
+      float max = row_max[half];
+      UNROLLED
+      for (int n = 0; n < kTile / 8; ++n) {
+        UNROLLED
+        for (int i = 0; i < 2; ++i) {
+          float& score = scores[n][half * 2 + i];
+          if (tile == last_tile && first_key + n * 8 + i > query) score = -INFINITY;
+          max = nan_or_larger(score, max);
+        }
+      }
+      max = max_of_row(max);
+      const float kept = exp2f((row_max[half] - max) * scale);
+      row_max[half] = max;
+      row_sum[half] *= kept;
+      UNROLLED
+      for (int n = 0; n < kTile / 8; ++n) {
+        UNROLLED
+        for (int i = 0; i < 2; ++i) {
+          float& score = scores[n][half * 2 + i];
+          score = exp2f((score - max) * scale);
+          row_sum[half] += score;
+          if (kDropout) score *= factor_of(op, query, first_key + n * 8 + i);
+        }
+      }
+      UNROLLED
+      for (int n = 0; n < kHead / 8; ++n) {
+        UNROLLED
+        for (int i = 0; i < 2; ++i) out[n][half * 2 + i] *= kept;
+      }
+    }
+    add_weighted_rows<kTile>(out, scores, k + kTileElements, 0, lane);
+  }
+  const float above = sum_of_row(row_sum[0]), below = sum_of_row(row_sum[1]);
+  store_rows(out, 1 / above, 1 / below, row < op.T ? op.out + op.plain(row) : nullptr,
+             row + 8 < op.T ? op.out + op.plain(row + 8) : nullptr, lane);
+  if (lane % 4 == 0 && row < op.T) {
+    op.lse[op.row_of_head(row)] = row_max[0] * op.scale + logf(above);
+  }
+  if (lane % 4 == 0 && row + 8 < op.T) {
+    op.lse[op.row_of_head(row + 8)] = row_max[1] * op.scale + logf(below);
+  }
+}
+
+// Of a pair that sees each other: `score` becomes the probability after dropout, `dprobability` the
+// gradient of the score, unscaled. lse in powers of 2.
+template <bool kDropout>
+__device__ __forceinline__ void differentiate(const Attention<Bf16>& op, float& score,
+                                              float& dprobability, float lse, float delta,
+                                              std::int64_t query, std::int64_t key) {
+  const float probability = key > query ? 0 : exp2f(score * (op.scale * kLog2E) - lse);
+  score = probability;
+  if (kDropout) {
+    const float factor = factor_of(op, query, key);
+    score *= factor;
+    dprobability *= factor;
+  }
+  dprobability = probability * (dprobability - delta);
+}
+
+// A block owns 64 keys and goes over the queries that see them.
+template <bool kDropout>
+__global__ void __launch_bounds__(kThreads, 2)
+    attention_backward_keys_mma_kernel(Attention<Bf16> op) {
+  DYNAMIC_SHARED(Bf16, memory);  // keys, values; queries and dout, twice
+  SHARED_ARRAY(float, lse, 2 * kTile);
+  SHARED_ARRAY(float, delta, 2 * kTile);
+  Bf16* const queries = memory + 2 * kTileElements;
+  const int thread = static_cast<int>(threadIdx.x);
+  const int warp = thread / kWarpLanes, lane = thread % kWarpLanes;
+  const int first_tile = static_cast<int>(blockIdx.x);
+  const std::int64_t first_key = std::int64_t{first_tile} * kTile;
+  const std::int64_t row = first_key + warp * 16 + lane / 4;  // and row + 8
+  const auto copy_queries = [&](int tile) {
+    const std::int64_t first = std::int64_t{tile} * kTile;
+    const int buffer = tile % 2;
+    Bf16* const to = queries + buffer * 2 * kTileElements;
+    copy_tile(to, op.qkv + op.packed(first, 0), 3 * op.C, first, op.T);
+    copy_tile(to + kTileElements, op.dout + op.plain(first), op.C, first, op.T);
+    commit_copies();
+    if (thread < kTile) {
+      const bool given = first + thread < op.T;
+      const std::int64_t at = op.row_of_head(first) + thread;
+      lse[buffer * kTile + thread] = given ? op.lse_in[at] * kLog2E : INFINITY;
+      delta[buffer * kTile + thread] = given ? op.delta[at] : 0;
+    }
+  };
+  copy_tile(memory, op.qkv + op.packed(first_key, 1), 3 * op.C, first_key, op.T);
+  copy_tile(memory + kTileElements, op.qkv + op.packed(first_key, 2), 3 * op.C, first_key, op.T);
+  copy_queries(first_tile);
+
+  std::uint32_t keys[kSteps][4], values[kSteps][4];
+  float dk[kHead / 8][4] = {}, dv[kHead / 8][4] = {};
+  for (int tile = first_tile; tile < static_cast<int>(gridDim.x); ++tile) {
+    wait_for_copies<0>();
+    __syncthreads();  // the tile is there, and the one before has been used
+    if (tile + 1 < static_cast<int>(gridDim.x)) copy_queries(tile + 1);
+    if (tile == first_tile) {
+      load_rows(keys, memory, warp, lane);
+      load_rows(values, memory + kTileElements, warp, lane);
+    }
+    const int buffer = tile % 2;
+    Bf16* const q = queries + buffer * 2 * kTileElements;
+    for (int begin = 0; begin < kTile; begin += kPart) {
+      float scores[kPart / 8][4], dprobabilities[kPart / 8][4];  // (keys, queries)
+      multiply_by_rows<kPart>(scores, keys, q, begin, lane);
+      multiply_by_rows<kPart>(dprobabilities, values, q + kTileElements, begin, lane);
+      UNROLLED
+      for (int n = 0; n < kPart / 8; ++n) {
+        UNROLLED
+        for (int i = 0; i < 4; ++i) {
+          const int column = begin + n * 8 + lane % 4 * 2 + i % 2;
+          differentiate<kDropout>(op, scores[n][i], dprobabilities[n][i],
+                                  lse[buffer * kTile + column], delta[buffer * kTile + column],
+                                  std::int64_t{tile} * kTile + column, row + i / 2 * 8);
+        }
+      }
+      add_weighted_rows<kPart>(dv, scores, q + kTileElements, begin, lane);
+      add_weighted_rows<kPart>(dk, dprobabilities, q, begin, lane);
+    }
+  }
+  const auto to = [&](std::int64_t position, int part) {
+    return position < op.T ? op.dqkv + op.packed(position, part) : nullptr;
+  };
+  store_rows(dk, op.scale, op.scale, to(row, 1), to(row + 8, 1), lane);
+  store_rows(dv, 1, 1, to(row, 2), to(row + 8, 2), lane);
+}
+
+// A block owns 64 queries and goes over the keys that they see.
+template <bool kDropout>
+__global__ void __launch_bounds__(kThreads, 2)
+    attention_backward_queries_mma_kernel(Attention<Bf16> op) {
+  DYNAMIC_SHARED(Bf16, memory);  // queries, dout; keys and values, twice
+  Bf16* const keys = memory + 2 * kTileElements;
+  const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
+  const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+  const int last_tile = static_cast<int>(gridDim.x - 1 - blockIdx.x);
+  const std::int64_t first_query = std::int64_t{last_tile} * kTile;
+  const std::int64_t row = first_query + warp * 16 + lane / 4;  // and row + 8
+  const auto copy_keys = [&](int tile) {
+    const std::int64_t first = std::int64_t{tile} * kTile;
+    Bf16* const to = keys + tile % 2 * 2 * kTileElements;
+    copy_tile(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
+    copy_tile(to + kTileElements, op.qkv + op.packed(first, 2), 3 * op.C, first, op.T);
+    commit_copies();
+  };
+  copy_tile(memory, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op.T);
+  copy_tile(memory + kTileElements, op.dout + op.plain(first_query), op.C, first_query, op.T);
+  copy_keys(0);
+
+  float lse[2], delta[2];
+  UNROLLED
+  for (int half = 0; half < 2; ++half) {
+    const std::int64_t query = row + half * 8;
+    lse[half] = query < op.T ? op.lse_in[op.row_of_head(query)] * kLog2E : INFINITY;
+    delta[half] = query < op.T ? op.delta[op.row_of_head(query)] : 0;
+  }
+  std::uint32_t queries[kSteps][4], dout[kSteps][4];
+  float dq[kHead / 8][4] = {};
+  for (int tile = 0; tile <= last_tile; ++tile) {
+    wait_for_copies<0>();
+    __syncthreads();  // the tile is there, and the one before has been used
+    if (tile < last_tile) copy_keys(tile + 1);
+    if (tile == 0) {
+      load_rows(queries, memory, warp, lane);
+      load_rows(dout, memory + kTileElements, warp, lane);
+    }
+    Bf16* const k = keys + tile % 2 * 2 * kTileElements;
+    for (int begin = 0; begin < kTile; begin += kPart) {
+      float scores[kPart / 8][4], dprobabilities[kPart / 8][4];  // (queries, keys)
+      multiply_by_rows<kPart>(scores, queries, k, begin, lane);
+      multiply_by_rows<kPart>(dprobabilities, dout, k + kTileElements, begin, lane);
+      UNROLLED
+      for (int n = 0; n < kPart / 8; ++n) {
+        UNROLLED
+        for (int i = 0; i < 4; ++i) {
+          const std::int64_t key =
+              std::int64_t{tile} * kTile + begin + n * 8 + lane % 4 * 2 + i % 2;
+          differentiate<kDropout>(op, scores[n][i], dprobabilities[n][i], lse[i / 2], delta[i / 2],
+                                  row + i / 2 * 8, key);
+        }
+      }
+      add_weighted_rows<kPart>(dq, dprobabilities, k, begin, lane);
+    }
+  }
+  const auto to = [&](std::int64_t position) {
+    return position < op.T ? op.dqkv + op.packed(position, 0) : nullptr;
+  };
+  store_rows(dq, op.scale, op.scale, to(row), to(row + 8), lane);
+}
+
+using Kernel = void (*)(Attention<Bf16>);
+
+dim3 grid_of(const Attention<Bf16>& op, std::int64_t B) {
+  return {blocks_for(op.T, kTile), static_cast<unsigned>(op.H), static_cast<unsigned>(B)};
+}
+constexpr std::size_t bytes_of_tiles(int count) { return count * kTileElements * sizeof(Bf16); }
+
+}  // namespace
+
+bool fits_tensor_cores(const Attention<Bf16>& op) {
+  const auto places =
+      reinterpret_cast<std::uintptr_t>(op.qkv) | reinterpret_cast<std::uintptr_t>(op.out) |
+      reinterpret_cast<std::uintptr_t>(op.dout) | reinterpret_cast<std::uintptr_t>(op.dqkv);
+  return op.D == kHead && places % 16 == 0;
+}
+
+void attention_forward_on_tensor_cores(const Attention<Bf16>& op, std::int64_t B,
+                                       cudaStream_t stream) {
+  const Kernel kernel = op.mask.threshold == 0 ? attention_forward_mma_kernel<false>
+                                               : attention_forward_mma_kernel<true>;
+  launch(kernel, grid_of(op, B), kThreads, bytes_of_tiles(5), stream, op);
+}
+
+void attention_backward_on_tensor_cores(const Attention<Bf16>& op, std::int64_t B,
+                                        cudaStream_t stream) {
+  const bool plain = op.mask.threshold == 0;
+  const Kernel of_keys =
+      plain ? attention_backward_keys_mma_kernel<false> : attention_backward_keys_mma_kernel<true>;
+  const Kernel of_queries = plain ? attention_backward_queries_mma_kernel<false>
+                                  : attention_backward_queries_mma_kernel<true>;
+  launch(of_keys, grid_of(op, B), kThreads, bytes_of_tiles(6), stream, op);
+  launch(of_queries, grid_of(op, B), kThreads, bytes_of_tiles(6), stream, op);
+}
+
+}  // namespace gpt2::kernels
