@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "formats/utf8.h"
+
 namespace gpt2::tools {
 namespace {
 
@@ -220,7 +222,7 @@ void TrainingStatus::on_record(const formats::TrainLogRecord& record) {
                            max_steps_, record.numbers.at("accuracy"), record.numbers.at("items")));
   } else if (record.kind == "sample") {
     cli::event(fmt::format("step {}/{}  sample:", record.step, max_steps_));
-    std::istringstream lines(record.text);
+    std::istringstream lines(formats::well_formed(record.text));
     for (std::string line; std::getline(lines, line);) cli::notice("  | " + line);
   } else if (record.kind == "profile") {
     show_profile(record);
