@@ -7,12 +7,9 @@ source "$(dirname "$0")/ranks.bash"
 stops_wanted=${1:-3}
 RANDOM=1
 
-train() {  # RUN; words on stderr
-  exec gpt2-train -q "${shape[@]}" --max-steps 120 --val-every 20 --val-tokens 1Ki --save-every-steps 0 \
-    --save-every-seconds 0.3 --threads 1 --resume auto --out "$1"
-}
-export -f train
-(train whole)
+job=(gpt2-train -q "${shape[@]}" --max-steps $((stops_wanted * 40)) --val-every 20 --val-tokens 1Ki --save-every-steps 0
+  --save-every-seconds 0.3 --threads 1 --resume auto --out)
+"${job[@]}" whole
 
 worlds=(1 2 4) signals=(USR1 TERM INT)
 for ((stops = 0; stops < stops_wanted; ++stops)); do
@@ -20,8 +17,7 @@ for ((stops = 0; stops < stops_wanted; ++stops)); do
   mpirun=gpt2-mpirun
   [ "$signal" != USR1 ] || mpirun=mpirun
   # An interactive shell's child minds SIGINT; a background one's ignores it.
-  env --default-signal=INT "$mpirun" -np "$world" gpt2-train -q "${shape[@]}" --max-steps 120 --val-every 20 \
-    --val-tokens 1Ki --save-every-steps 0 --save-every-seconds 0.3 --threads 1 --resume auto --out run 2>words &
+  env --default-signal=INT "$mpirun" -np "$world" "${job[@]}" run 2>words &
   launcher=$!
   sleep "0.$((RANDOM % 5 + 4))"
   kill "-$signal" "$launcher"
@@ -31,6 +27,7 @@ for ((stops = 0; stops < stops_wanted; ++stops)); do
   [ "$code" -eq 75 ] || fail "SIG$signal, $world ranks: exit code $code: $(<words)"
   grep -q '^gpt2-train: stopped by ' words || fail "SIG$signal, $world ranks: $(<words)"
 done
-(train run)
+"${job[@]}" run
 cmp <(metrics whole) <(metrics run) || fail 'other metrics after the stops'
 cmp whole/checkpoints/final/model.safetensors run/checkpoints/final/model.safetensors || fail 'other weights after the stops'
+[ -z "${1:-}" ] || echo "$stops stops"
