@@ -19,7 +19,8 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::size_t kMagicBytes = 10;  // the longest of those below
+constexpr std::size_t kMagicBytes = 10;     // the longest of those below
+constexpr std::size_t kMostHeadBytes = 18;  // of a zstd frame, before its first block
 
 bool has_at(std::span<const std::uint8_t> bytes, std::size_t offset, std::string_view magic) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -67,9 +68,9 @@ class UnpackingSource : public ByteSource {
     std::size_t filled = 0;
     while (filled < out.size()) {
       if (between_units_) {
-        const auto magic = stored_.window(kMagicBytes);
-        if (magic.empty()) break;
-        if (!begins_unit(magic)) refuse("other bytes follow the last one");
+        const auto head = stored_.window(kMostHeadBytes);
+        if (head.empty()) break;
+        if (!begin_unit(head)) refuse("other bytes follow the last one");
       }
       const auto packed = stored_.window();
       const Step step = decode(packed, out.subspan(filled));
@@ -89,7 +90,8 @@ class UnpackingSource : public ByteSource {
     std::size_t consumed = 0, produced = 0;
     bool ends_unit = false;
   };
-  virtual bool begins_unit(std::span<const std::uint8_t> magic) const = 0;
+  /// False if these first bytes are of no unit.
+  virtual bool begin_unit(std::span<const std::uint8_t> head) = 0;
   virtual Step decode(std::span<const std::uint8_t> packed, std::span<std::uint8_t> out) = 0;
   [[noreturn]] void refuse(std::string_view problem) const {
     throw FormatError(stored_.name(), stored_.offset(), unit_, problem);
@@ -106,9 +108,7 @@ class GzipSource : public UnpackingSource {
   explicit GzipSource(StoredBytes stored) : UnpackingSource(std::move(stored), "gzip member") {}
 
  private:
-  bool begins_unit(std::span<const std::uint8_t> magic) const override {
-    return begins_gzip_member(magic);
-  }
+  bool begin_unit(std::span<const std::uint8_t> head) override { return begins_gzip_member(head); }
   Step decode(std::span<const std::uint8_t> packed, std::span<std::uint8_t> out) override {
     const GzipDecoder::Step step = decoder_.decode(packed, out);
     if (step.problem != nullptr) refuse(fmt::format("is damaged: {}", step.problem));
@@ -126,14 +126,23 @@ class ZstdSource : public UnpackingSource {
   }
 
  private:
-  bool begins_unit(std::span<const std::uint8_t> magic) const override {
-    return begins_zstd_frame(magic);
+  bool begin_unit(std::span<const std::uint8_t> head) override {
+    if (!begins_zstd_frame(head)) return false;
+    promised_ = ZSTD_getFrameContentSize(head.data(), head.size());
+    produced_ = 0;
+    return true;
   }
   Step decode(std::span<const std::uint8_t> packed, std::span<std::uint8_t> out) override {
     ZSTD_inBuffer in{packed.data(), packed.size(), 0};
     ZSTD_outBuffer unpacked{out.data(), out.size(), 0};
     const std::size_t status = ZSTD_decompressStream(context_.get(), &unpacked, &in);
     if (ZSTD_isError(status) != 0) refuse(describe(status));
+    produced_ += unpacked.pos;
+    // Not looked at by ZSTD_decompressStream if the last block is empty.
+    if (status == 0 && promised_ < ZSTD_CONTENTSIZE_ERROR && produced_ != promised_) {
+      refuse(
+          fmt::format("is damaged: holds {} bytes where its head says {}", produced_, promised_));
+    }
     return {in.pos, unpacked.pos, status == 0};
   }
   static std::string describe(std::size_t status) {
@@ -154,6 +163,8 @@ class ZstdSource : public UnpackingSource {
     void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
   };
   std::unique_ptr<ZSTD_DCtx, Free> context_;
+  // Bytes of text of the frame; promised_ may be ZSTD_CONTENTSIZE_UNKNOWN.
+  unsigned long long promised_ = 0, produced_ = 0;
 };
 
 }  // namespace

@@ -13,6 +13,8 @@
 namespace gpt2::formats {
 namespace {
 
+using namespace std::string_view_literals;
+
 /// Words of a small vocabulary: they pack well, but not to nothing.
 std::string make_text(std::size_t bytes) {
   std::mt19937 random(7);
@@ -118,6 +120,18 @@ BOOST_AUTO_TEST_CASE(a_cut_is_named_by_file_and_byte) {
                       "/a.gz: byte 46, gzip member: the file ends before it does"));
   BOOST_TEST(contains(refusal("a.zst", stored_zstd("one").substr(0, 10)),
                       "/a.zst: byte 10, zstd frame: the file ends before it does"));
+}
+
+BOOST_AUTO_TEST_CASE(a_zstd_frame_of_another_size_than_its_head_says_is_refused) {
+  const auto frame = [](std::string_view blocks) {
+    return "\x28\xB5\x2F\xFD\x40\x50\x04\0"sv /* 260 bytes */ + std::string(blocks);
+  };
+  constexpr auto kLastEmptyBlock = "\x01\0\0"sv, kBlockOf260 = "\x22\x08\0a"sv;
+  BOOST_TEST(read_all(folder.write(
+                 "a.zst", frame(std::string(kBlockOf260) + std::string(kLastEmptyBlock)))) ==
+             std::string(260, 'a'));
+  BOOST_TEST(contains(refusal("a.zst", frame(kLastEmptyBlock)),
+                      "is damaged: holds 0 bytes where its head says 260"));
 }
 
 BOOST_AUTO_TEST_CASE(every_changed_byte_is_refused_or_changes_nothing) {
