@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The gpt2-tools authors
 # Breaks the kernels of the CUDA twin one by one and asks whether the tests in the emulator see it:
-# mutations.sh BUILD. Each line of the table is: program, suite of tests, kernel file, file that is
-# changed, what is wrong, and the change for perl. Prints what was not caught; 1 if anything was not.
+# mutations.sh BUILD. Each line of the table is: program (_bf16: in bf16), suite of tests, kernel file,
+# file that is changed, what is wrong, and the change for perl. Prints what was not caught; 1 if
+# anything was not.
 # Needs a Ninja build with the two programs built, and perl.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -43,13 +44,35 @@ races|few_rows|matmul|matmul_cuda.cu|shares are joined before all are there|s/(=
 emulated|adamw|adamw|adamw_cuda.cu|the second moment is not corrected|s/v\[k\] \* update\.correction2/v[k]/
 emulated|adamw|adamw|adamw_cuda.cu|decay is left out|s/update\.weight_decay \* parameter\[k\] \+ step/step/
 emulated|dropout|dropout|dropout_cuda.cu|all sequences have the mask of the first|s/i \/ elements_of_sequence/0/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the second product takes the first one's lower half|s/products\[2 \* pair \+ 1\], rows\[step\], b\[2\], b\[3\]/products[2 * pair + 1], rows[step], b[2], b[1]/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows of the second factor in another order|s/begin \+ pair \* 16 \+ lane \/ 16 \* 8 \+ lane % 8/begin + pair * 16 + lane % 16/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|fragments of the first factor in another order|s/warp \* 16 \+ lane % 16, step \* 16 \+ lane \/ 16 \* 8/warp * 16 + lane \/ 16 * 8 + lane % 8, step * 16 + lane \/ 8 % 2 * 8/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|a transpose of fragments is forgotten|s/load_matrices_transposed\(/load_matrices(/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|two weights of a pair change places|s/pack_bf16\(left\[0\], left\[1\]\)/pack_bf16(left[1], left[0])/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|weights of the lower rows are those of the next columns|s/pack_bf16\(left\[2\], left\[3\]\)/pack_bf16(right[0], right[1])/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the mask hides the query's own position|s/first_key \+ n \* 8 \+ i > query/first_key + n * 8 + i >= query/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the mask shows the next position|s/first_key \+ n \* 8 \+ i > query/first_key + n * 8 + i > query + 1/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|a query has no gradient of its own key|s/key > query \? 0/key >= query ? 0/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the next key has a gradient|s/key > query \? 0/key > query + 1 ? 0/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|copies are used one group too early|s/wait_for_copies<0>/wait_for_copies<1>/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the sum of a row keeps its old scale|s/row_sum\[half\] \*= kept;//
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|what was added up keeps its old scale|s/out\[n\]\[half \* 2 \+ i\] \*= kept/out[n][half * 2 + i] *= 1/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the softmax's gradient lacks delta|s/\(dprobability - delta\)/dprobability/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|dropout is forgotten in the backward pass|s/dprobability \*= factor;//
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is weighted by dout|s/\(dk, dprobabilities, q,/(dk, dprobabilities, q + kTileElements,/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is not scaled|s/store_rows\(dk, op\.scale, op\.scale/store_rows(dk, 1, 1/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the lower rows have the mask of the upper ones|s/row \+ i \/ 2 \* 8/row/
+races_bf16|attention|attention_mma|attention_mma_cuda.cu|a tile is replaced while it is used|s/__syncthreads\(\);  \/\/ the tile is there, and the one before has been used//
+emulated_bf16|adamw|adamw|adamw_cuda.cu|the copy to compute with stays old|s/if \(update\.compute_copy != nullptr\) store<kWidth>\(parameter, update\.compute_copy, i\);//
 TABLE
 }
 
 # One line of the table; prints it if no test fails, or if the change does not apply.
 try() {
-  local build=$1 line=$2 program suite kernel file wrong change work object compile link verdict=""
+  local build=$1 line=$2 program suite kernel file wrong change work object compile link verdict="" precision=fp32
   IFS='|' read -r program suite kernel file wrong change <<<"$line"
+  [[ $program != *_bf16 ]] || precision=bf16
+  program=${program%_bf16}
   work=$(mktemp -d)
   mkdir -p "$work/libcore/kernels"
   cp "libcore/kernels/${kernel}_cuda.cu" "$work/libcore/kernels/"
@@ -65,7 +88,7 @@ try() {
     verdict="the change does not apply"
   elif ! (cd "$build" && CPATH="" eval "${compile/ -I/ -I$work -I} -w" && eval "$link") >"$work/log" 2>&1; then
     verdict="does not compile: $(head -n 3 "$work/log")"
-  elif GPT2_TEST_DEVICE=cuda GPT2_EMULATOR_ORDER=7 timeout 60 "$work/mutant" "--run_test=$suite" >"$work/log" 2>&1; then
+  elif GPT2_TEST_DEVICE=cuda GPT2_TEST_PRECISION=$precision GPT2_EMULATOR_ORDER=7 timeout 60 "$work/mutant" "--run_test=$suite" >"$work/log" 2>&1; then
     verdict="no test fails"
   fi
   rm -rf "$work"
