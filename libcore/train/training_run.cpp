@@ -523,7 +523,9 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
       communicator.make_together([&] { return prepare(asked, given, *folder, rank_count); });
   check_same_start(beginning, communicator);
   leave_if_asked(stop_signal, communicator);
-  auto& [start, material, plan, manifest, notices] = beginning;
+  const Start& start = beginning.start;
+  auto& material = beginning.material;
+  const auto& plan = beginning.plan;
 
   const int threads = threads_of_rank(start.config.threads, communicator);
   const auto device = communicator.make_together([&] {
@@ -546,7 +548,7 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
 
   TrainingObserver nobody;
   TrainingObserver& watcher = rank == 0 ? observer : nobody;
-  report_start(start, material, plan.T, notices, watcher);
+  report_start(start, material, plan.T, beginning.notices, watcher);
   communicator.together([&] {
     if (rank == 0) folder->begin_run(configuration_yaml(start.config));
   });
@@ -561,7 +563,7 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
                    .optimizer = optimizer,
                    .timed_kernels = profile ? &timed : nullptr,
                    .communicator = communicator,
-                   .manifest = std::move(manifest),
+                   .manifest = std::move(beginning.manifest),
                    .observer = watcher,
                    .stop_signal = stop_signal},
                   progress, start.resumes() ? start.source->path : fs::path());
