@@ -14,6 +14,7 @@
 #include <cstring>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -24,6 +25,9 @@ namespace gpt2::comm {
 namespace {
 
 using device::TensorView;
+
+std::mutex mpi_mutex;   // held by a turn
+std::string mpi_error;  // the first one; guarded by mpi_mutex
 
 /// Elements of one message of a reduction: two of them from every other rank are held at once.
 constexpr std::int64_t kPieceElements = std::int64_t{1} << 19;
@@ -74,16 +78,16 @@ class Group {
   explicit Group(MPI_Comm from) {
     MPI_Request request = MPI_REQUEST_NULL;
     {
-      const std::lock_guard lock(mpi_mutex());
-      check_mpi(MPI_Comm_idup(from, &group_, &request), "MPI_Comm_idup");
+      const MpiTurn turn;
+      turn.check(MPI_Comm_idup(from, &group_, &request), "MPI_Comm_idup");
     }
     wait_until([&] { return is_done(request); });
   }
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
   ~Group() {
-    const std::lock_guard lock(mpi_mutex());
-    MPI_Comm_free(&group_);
+    const std::lock_guard lock(mpi_mutex);
+    if (mpi_error.empty()) MPI_Comm_free(&group_);
   }
   MPI_Comm get() const { return group_; }
 
@@ -96,16 +100,16 @@ class Messages {
  public:
   explicit Messages(MPI_Comm group) : group_(group) {}
   void send(const void* data, std::int64_t bytes, int to) {
-    const std::lock_guard lock(mpi_mutex());
-    check_mpi(MPI_Isend(data, static_cast<int>(bytes), MPI_BYTE, to, 0, group_,
-                        &requests_.emplace_back(MPI_REQUEST_NULL)),
-              "MPI_Isend");
+    const MpiTurn turn;
+    turn.check(MPI_Isend(data, static_cast<int>(bytes), MPI_BYTE, to, 0, group_,
+                         &requests_.emplace_back(MPI_REQUEST_NULL)),
+               "MPI_Isend");
   }
   void receive(void* data, std::int64_t bytes, int from) {
-    const std::lock_guard lock(mpi_mutex());
-    check_mpi(MPI_Irecv(data, static_cast<int>(bytes), MPI_BYTE, from, 0, group_,
-                        &requests_.emplace_back(MPI_REQUEST_NULL)),
-              "MPI_Irecv");
+    const MpiTurn turn;
+    turn.check(MPI_Irecv(data, static_cast<int>(bytes), MPI_BYTE, from, 0, group_,
+                         &requests_.emplace_back(MPI_REQUEST_NULL)),
+               "MPI_Irecv");
   }
   void wait() {
     wait_until([&] { return are_done(); });
@@ -114,11 +118,11 @@ class Messages {
 
  private:
   bool are_done() {
-    const std::lock_guard lock(mpi_mutex());
+    const MpiTurn turn;
     int done = 0;
-    check_mpi(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
-                          MPI_STATUSES_IGNORE),
-              "MPI_Testall");
+    turn.check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
+                           MPI_STATUSES_IGNORE),
+               "MPI_Testall");
     return done != 0;
   }
   MPI_Comm group_;
@@ -295,29 +299,29 @@ class MpiCommunicator final : public Communicator {
 
 }  // namespace
 
-void check_mpi(int result, std::string_view action) {
+MpiTurn::MpiTurn() : lock_(mpi_mutex) {
+  if (!mpi_error.empty()) throw formats::UnavailableError(mpi_error);
+}
+
+void MpiTurn::check(int result, std::string_view action) const {
   if (result == MPI_SUCCESS) return;
   std::array<char, MPI_MAX_ERROR_STRING> words{};
   int length = 0;
   MPI_Error_string(result, words.data(), &length);
-  throw formats::UnavailableError(fmt::format(
-      "{}: {}", action, std::string_view(words.data(), static_cast<std::size_t>(length))));
-}
-
-std::mutex& mpi_mutex() {
-  static std::mutex mutex;
-  return mutex;
+  mpi_error = fmt::format("{}: {}", action,
+                          std::string_view(words.data(), static_cast<std::size_t>(length)));
+  throw formats::UnavailableError(mpi_error);
 }
 
 bool is_done(MPI_Request& request) {
-  const std::lock_guard lock(mpi_mutex());
+  const MpiTurn turn;
   int done = 0;
-  check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+  turn.check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
   return done != 0;
 }
 
 void abort_ranks(MPI_Comm group, int code) {
-  const std::lock_guard lock(mpi_mutex());
+  const std::lock_guard lock(mpi_mutex);
   MPI_Abort(group, code);
   std::_Exit(code);
 }

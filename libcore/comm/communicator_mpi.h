@@ -16,11 +16,18 @@ namespace gpt2::comm {
 /// Initialises MPI; at most once in a process. Throws: UnavailableError.
 std::unique_ptr<Communicator> make_mpi_communicator(const CommunicatorOptions& options);
 
-/// Throws: UnavailableError with MPI's words when `result` is not success.
-void check_mpi(int result, std::string_view action);
+/// MPI is called by one thread at a time, which has the turn; no call waits for another rank. After
+/// an error nobody has it again: any call might go on with messages whose memory is gone by then.
+class MpiTurn {
+ public:
+  /// Throws: UnavailableError: the error that came before.
+  MpiTurn();
+  /// Throws: UnavailableError with MPI's words when `result` is not success.
+  void check(int result, std::string_view action) const;
 
-/// MPI is called by one thread at a time, which holds this; no call waits for another rank.
-std::mutex& mpi_mutex();
+ private:
+  std::unique_lock<std::mutex> lock_;
+};
 
 /// The exit code of a run that lost a rank.
 inline constexpr int kLostExitCode = 69;

@@ -52,7 +52,7 @@ void Watchdog::say_phase(std::string_view phase) {
 void Watchdog::run(const std::stop_token& stop) {
   int rank = 0, size = 0;
   {
-    const std::lock_guard lock(mpi_mutex());
+    const MpiTurn turn;
     MPI_Comm_rank(group_, &rank);
     MPI_Comm_size(group_, &size);
   }
@@ -62,9 +62,9 @@ void Watchdog::run(const std::stop_token& stop) {
   Beat sent, received, heard;
   MPI_Request sending = MPI_REQUEST_NULL, receiving = MPI_REQUEST_NULL;
   const auto listen = [&] {
-    const std::lock_guard lock(mpi_mutex());
-    check_mpi(MPI_Irecv(&received, sizeof(received), MPI_BYTE, before, 0, group_, &receiving),
-              "MPI_Irecv");
+    const MpiTurn turn;
+    turn.check(MPI_Irecv(&received, sizeof(received), MPI_BYTE, before, 0, group_, &receiving),
+               "MPI_Irecv");
   };
   listen();
   auto last_turn = Clock::now(), heard_at = last_turn;
@@ -86,8 +86,8 @@ void Watchdog::run(const std::stop_token& stop) {
         std::copy_n(phase_.begin(), count, sent.phase.begin());
         sent.phase[count] = '\0';
       }
-      const std::lock_guard lock(mpi_mutex());
-      check_mpi(MPI_Isend(&sent, sizeof(sent), MPI_BYTE, next, 0, group_, &sending), "MPI_Isend");
+      const MpiTurn turn;
+      turn.check(MPI_Isend(&sent, sizeof(sent), MPI_BYTE, next, 0, group_, &sending), "MPI_Isend");
     }
     if (heard.leaves == 0 && timeout.count() > 0 && now - heard_at > timeout) {
       const std::string_view phase = heard.phase.data();
