@@ -7,6 +7,12 @@ source "$(dirname "$0")/ranks.bash"
 stops_wanted=${1:-3}
 RANDOM=1
 
+tool=$(command -v gpt2-mpirun)
+"$tool" --help | grep -q '^Example: gpt2-mpirun -np 4 ' || fail 'no help'
+code=0
+PATH=${tool%/*} /bin/bash "$tool" -np 1 true 2>words || code=$?
+[ "$code" -eq 69 ] && grep -q 'no mpirun here; install' words || fail "without mpirun: exit code $code: $(<words)"
+
 job=(gpt2-train -q "${shape[@]}" --max-steps $((stops_wanted * 40)) --val-every 20 --val-tokens 1Ki --save-every-steps 0
   --save-every-seconds 0.3 --threads 1 --resume auto --out)
 "${job[@]}" whole
