@@ -20,7 +20,9 @@ void check(std::string_view input) {
   }
   std::string written, group;
   for (auto& entry : entries) {
-    if (entry.group != group) written += cli::yaml_of(&entry.group) + ":\n";
+    if (entry.group != group && !entry.group.empty()) {
+      written += cli::yaml_of(&entry.group) + ":\n";
+    }
     group = entry.group;
     if (!group.empty()) written += "  ";
     written += cli::yaml_of(&entry.key) + ": " + cli::yaml_of(&entry.words) + "\n";
