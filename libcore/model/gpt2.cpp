@@ -140,6 +140,25 @@ void Gpt2::check_shape(std::size_t token_count, std::int64_t B, std::int64_t T) 
   }
 }
 
+void Gpt2::prepare_training(std::int64_t B, std::int64_t T, Recomputation level) {
+  check_shape(static_cast<std::size_t>(B * T), B, T);
+  state_->arena.set_recomputation(level);
+  state_->arena.plan(B, T, true);
+}
+
+void Gpt2::attend(const Activations& a, std::int64_t B, std::int64_t T, const DropoutPlan& dropout,
+                  std::int64_t layer) {
+  const auto& block = a.layers[static_cast<std::size_t>(layer)];
+  kernels_.attention_forward({.qkv = block.qkv,
+                              .out = block.attention,
+                              .lse = block.lse,
+                              .B = B,
+                              .T = T,
+                              .C = config_.channels,
+                              .H = config_.heads,
+                              .dropout = attention_dropout(dropout, layer)});
+}
+
 const Activations& Gpt2::forward(std::span<const std::int32_t> tokens, std::int64_t B,
                                  std::int64_t T, const DropoutPlan& dropout, bool training) {
   check_shape(tokens.size(), B, T);
@@ -148,17 +167,8 @@ const Activations& Gpt2::forward(std::span<const std::int32_t> tokens, std::int6
   const auto& a = state_->arena.plan(B, T, training);
   device_.copy_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
   embed_tokens(kernels_, config_, p, a, B, T, 0, dropout);
-  forward_layers(kernels_, config_, p, a, B, T, dropout, [&](std::int64_t layer) {
-    const auto& block = a.layers[static_cast<std::size_t>(layer)];
-    kernels_.attention_forward({.qkv = block.qkv,
-                                .out = block.attention,
-                                .lse = block.lse,
-                                .B = B,
-                                .T = T,
-                                .C = config_.channels,
-                                .H = config_.heads,
-                                .dropout = attention_dropout(dropout, layer)});
-  });
+  forward_layers(kernels_, config_, p, a, B, T, dropout,
+                 [&](std::int64_t layer) { attend(a, B, T, dropout, layer); });
   last_layernorm(kernels_, config_, p, a, B, T, dropout);
   return a;
 }
@@ -256,6 +266,9 @@ void Gpt2::forward_backward(std::span<const std::int32_t> tokens,
     const auto& dp = dparameters.layers[index];
     const auto& block = a.layers[index];
 
+    forward_layer_again(kernels_, config_, parameters, a, B, T, state_->arena.recomputation(),
+                        dropout, layer,
+                        [&](std::int64_t again) { attend(a, B, T, dropout, again); });
     const auto dmlp = branch_gradient(mlp_residual_dropout(dropout, layer));
     kernels_.matmul_backward_weight({.x = block.hidden,
                                      .dy = dmlp,

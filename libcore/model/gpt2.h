@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libcore/device/device.h"
@@ -26,6 +27,20 @@ struct DropoutPlan {
   std::uint32_t seed = 0;
   std::uint64_t first_sequence = 0;  // global number of the micro-batch's first sequence
 };
+
+/// What the backward pass computes again in the place of what the forward pass would have kept: by
+/// the same operations on the same numbers, so that no level changes a bit.
+enum class Recomputation : std::uint8_t {
+  kNone,
+  kMlp,   // layernorms and the inside of the MLP: of a layer's 16 C numbers a token 6 C are kept
+  kBlock  // whole layers: C are kept, the stream that enters
+};
+/// Of "none", "mlp" or "block". Throws: UsageError for another name.
+Recomputation recomputation_named(std::string_view name);
+
+/// Bytes of the activations of forward_backward(), or of losses() without `training`.
+std::size_t activation_bytes(const Gpt2Config& config, device::DataType type, std::int64_t B,
+                             std::int64_t T, bool training, Recomputation level = {});
 
 struct Activations;
 
@@ -61,6 +76,10 @@ class Gpt2 {
   void load_parameter(const Parameter& parameter, std::span<const float> values);
   void store_parameter(const Parameter& parameter, std::span<float> values) const;
 
+  /// Allocates what forward_backward() of such micro-batches needs, and sets what it computes
+  /// again. Throws: UsageError (T > context), UnavailableError (memory).
+  void prepare_training(std::int64_t B, std::int64_t T, Recomputation level);
+
   /// Losses (minus log probabilities) of every position, no gradients, no dropout. tokens, targets
   /// (B, T), targets < 0 give 0; losses (B, T). Throws: UsageError when T > context.
   void losses(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets,
@@ -81,6 +100,8 @@ class Gpt2 {
   /// activations.
   const Activations& forward(std::span<const std::int32_t> tokens, std::int64_t B, std::int64_t T,
                              const DropoutPlan& dropout, bool training);
+  void attend(const Activations& activations, std::int64_t B, std::int64_t T,
+              const DropoutPlan& dropout, std::int64_t layer);
   device::Device& device_;
   kernels::Kernels& kernels_;
   Gpt2Config config_;

@@ -36,29 +36,51 @@ class Cutter {
   std::size_t used_ = 0;
 };
 
-LayerActivations cut_layer(Cutter& cut, const Gpt2Config& config, std::int64_t B, std::int64_t T,
-                           bool training) {
-  const auto N = B * T, C = config.channels, F = config.inner_channels();
-  LayerActivations layer;
-  layer.residual = cut({N, C});
-  layer.ln_1 = cut({N, C});
-  layer.ln_1_mean = cut({N}, DataType::kF32);
-  layer.ln_1_rstd = cut({N}, DataType::kF32);
-  layer.qkv = cut({B, T, 3 * C});
-  layer.attention = cut({B, T, C});
-  layer.lse = cut({B, config.heads, T}, DataType::kF32);
-  layer.residual_mid = training ? cut({N, C}) : layer.residual;
-  layer.ln_2 = training ? cut({N, C}) : layer.ln_1;
-  layer.ln_2_mean = training ? cut({N}, DataType::kF32) : layer.ln_1_mean;
-  layer.ln_2_rstd = training ? cut({N}, DataType::kF32) : layer.ln_1_rstd;
-  layer.pre_activation = cut({N, F});
-  layer.hidden = training ? cut({N, F}) : layer.pre_activation;
-  return layer;
-}
+/// Tensors of one layer are cut in three parts: the stream that enters it, and what either level of
+/// recomputation makes again.
+struct LayerCutter {
+  Cutter& cut;
+  const Gpt2Config& config;
+  std::int64_t B, T;
+
+  void layernorms_and_mlp(LayerActivations& layer) const {
+    const auto N = B * T, C = config.channels, F = config.inner_channels();
+    layer.ln_1 = cut({N, C});
+    layer.ln_1_mean = cut({N}, DataType::kF32);
+    layer.ln_1_rstd = cut({N}, DataType::kF32);
+    layer.ln_2 = cut({N, C});
+    layer.ln_2_mean = cut({N}, DataType::kF32);
+    layer.ln_2_rstd = cut({N}, DataType::kF32);
+    layer.pre_activation = cut({N, F});
+    layer.hidden = cut({N, F});
+  }
+  void attention(LayerActivations& layer) const {
+    const auto C = config.channels;
+    layer.qkv = cut({B, T, 3 * C});
+    layer.attention = cut({B, T, C});
+    layer.lse = cut({B, config.heads, T}, DataType::kF32);
+    layer.residual_mid = cut({B * T, C});
+  }
+  /// For a pass without backward.
+  LayerActivations in_place() const {
+    const auto N = B * T, C = config.channels;
+    LayerActivations layer;
+    layer.residual = layer.residual_mid = cut({N, C});
+    layer.ln_1 = layer.ln_2 = cut({N, C});
+    layer.ln_1_mean = layer.ln_2_mean = cut({N}, DataType::kF32);
+    layer.ln_1_rstd = layer.ln_2_rstd = cut({N}, DataType::kF32);
+    layer.qkv = cut({B, T, 3 * C});
+    layer.attention = cut({B, T, C});
+    layer.lse = cut({B, config.heads, T}, DataType::kF32);
+    layer.pre_activation = layer.hidden = cut({N, config.inner_channels()});
+    return layer;
+  }
+};
 
 Activations cut_activations(Cutter& cut, const Gpt2Config& config, std::int64_t B, std::int64_t T,
-                            bool training) {
+                            bool training, Recomputation level) {
   const auto N = B * T, C = config.channels, F = config.inner_channels();
+  const LayerCutter of_layer{cut, config, B, T};
   Activations a;
   a.tokens = cut({B, T}, DataType::kI32);
   a.targets = cut({N}, DataType::kI32);
@@ -66,8 +88,14 @@ Activations cut_activations(Cutter& cut, const Gpt2Config& config, std::int64_t 
   a.branch = cut({N, C});
   const auto layer_count = static_cast<std::size_t>(config.layers);
   if (training) {
-    for (std::size_t layer = 0; layer < layer_count; ++layer) {
-      a.layers.push_back(cut_layer(cut, config, B, T, training));
+    LayerActivations shared;
+    if (level != Recomputation::kNone) of_layer.layernorms_and_mlp(shared);
+    if (level == Recomputation::kBlock) of_layer.attention(shared);
+    a.layers.assign(layer_count, shared);
+    for (auto& layer : a.layers) {
+      layer.residual = cut({N, C});
+      if (level == Recomputation::kNone) of_layer.layernorms_and_mlp(layer);
+      if (level != Recomputation::kBlock) of_layer.attention(layer);
     }
     a.residual_f = cut({N, C});
     a.ln_f = cut({N, C});
@@ -80,7 +108,7 @@ Activations cut_activations(Cutter& cut, const Gpt2Config& config, std::int64_t 
     a.dqkv = wide.part(0, {B, T, 3 * C});
     a.dhidden = wide.part(0, {N, F});
   } else {
-    a.layers.assign(layer_count, cut_layer(cut, config, B, T, training));
+    a.layers.assign(layer_count, of_layer.in_place());
     const auto& last = a.layers.back();
     a.residual_f = last.residual;
     a.ln_f = last.ln_1;
@@ -145,17 +173,36 @@ ModelTensors view_parameters(const Gpt2& model) {
   return view_tensors(model.table(), model.config(), masters, copy ? copy : masters);
 }
 
+Recomputation recomputation_named(std::string_view name) {
+  if (name == "none") return Recomputation::kNone;
+  if (name == "mlp") return Recomputation::kMlp;
+  if (name == "block") return Recomputation::kBlock;
+  throw formats::UsageError(
+      fmt::format("recomputation: is '{}', must be none, mlp or block", name));
+}
+
+std::size_t activation_bytes(const Gpt2Config& config, DataType type, std::int64_t B,
+                             std::int64_t T, bool training, Recomputation level) {
+  Cutter count(nullptr, type);
+  cut_activations(count, config, B, T, training, level);
+  return count.used();
+}
+
+void ActivationArena::set_recomputation(Recomputation level) {
+  if (level != level_) B_ = T_ = 0;  // what is planned has another layout
+  level_ = level;
+}
+
 const Activations& ActivationArena::plan(std::int64_t B, std::int64_t T, bool training) {
   if (B == B_ && T == T_ && training == training_) return activations_;
-  Cutter count(nullptr, type_);
-  cut_activations(count, config_, B, T, training);
-  if (count.used() > memory_.bytes()) {
+  const auto bytes = activation_bytes(config_, type_, B, T, training, level_);
+  if (bytes > memory_.bytes()) {
     B_ = T_ = 0;   // nothing is planned if the allocation fails
     memory_ = {};  // first, so that old and new memory are never held together
-    memory_ = device::DeviceBuffer(device_, count.used());
+    memory_ = device::DeviceBuffer(device_, bytes);
   }
   Cutter cut(memory_.data(), type_);
-  activations_ = cut_activations(cut, config_, B, T, training);
+  activations_ = cut_activations(cut, config_, B, T, training, level_);
   B_ = B;
   T_ = T;
   training_ = training;
@@ -187,41 +234,40 @@ void embed_tokens(kernels::Kernels& kernels, const Gpt2Config& config,
                              .dropout = embedding_dropout(dropout)});
 }
 
-void forward_layers(kernels::Kernels& kernels, const Gpt2Config& config,
-                    const ModelTensors& parameters, const Activations& activations, std::int64_t B,
-                    std::int64_t T, const DropoutPlan& dropout,
-                    const std::function<void(std::int64_t layer)>& attend) {
-  const auto N = B * T, C = config.channels, F = config.inner_channels();
-  const auto epsilon = config.layer_norm_epsilon;
-  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-    const auto index = static_cast<std::size_t>(layer);
-    const auto& p = parameters.layers[index];
-    const auto& a = activations.layers[index];
-    if (layer == 0) {
-      kernels.layernorm_forward({.x = a.residual,
-                                 .weight = p.ln_1_weight,
-                                 .bias = p.ln_1_bias,
-                                 .y = a.ln_1,
-                                 .mean = a.ln_1_mean,
-                                 .rstd = a.ln_1_rstd,
-                                 .N = N,
-                                 .C = C,
-                                 .epsilon = epsilon});
-    } else {
-      kernels.residual_layernorm_forward({.residual = activations.layers[index - 1].residual_mid,
-                                          .branch = activations.branch,
-                                          .sum = a.residual,
-                                          .weight = p.ln_1_weight,
-                                          .bias = p.ln_1_bias,
-                                          .y = a.ln_1,
-                                          .mean = a.ln_1_mean,
-                                          .rstd = a.ln_1_rstd,
-                                          .B = B,
-                                          .T = T,
-                                          .C = C,
-                                          .epsilon = epsilon,
-                                          .dropout = mlp_residual_dropout(dropout, layer - 1)});
-    }
+namespace {
+
+/// The operations of one layer, as forward and backward pass run them.
+struct LayerForward {
+  kernels::Kernels& kernels;
+  const Gpt2Config& config;
+  const Activations& activations;
+  const LayerTensors& p;
+  const LayerActivations& a;
+  std::int64_t B, T;
+
+  /// Of a stream that is complete.
+  void normalise(const TensorView& x, const TensorView& weight, const TensorView& bias,
+                 const TensorView& y, const TensorView& mean, const TensorView& rstd) const {
+    kernels.layernorm_forward({.x = x,
+                               .weight = weight,
+                               .bias = bias,
+                               .y = y,
+                               .mean = mean,
+                               .rstd = rstd,
+                               .N = B * T,
+                               .C = config.channels,
+                               .epsilon = config.layer_norm_epsilon});
+  }
+  void first_layernorm() const {
+    normalise(a.residual, p.ln_1_weight, p.ln_1_bias, a.ln_1, a.ln_1_mean, a.ln_1_rstd);
+  }
+  void second_layernorm() const {
+    normalise(a.residual_mid, p.ln_2_weight, p.ln_2_bias, a.ln_2, a.ln_2_mean, a.ln_2_rstd);
+  }
+  /// From ln_1 to residual_mid and ln_2.
+  void attention(const std::function<void(std::int64_t layer)>& attend, std::int64_t layer,
+                 const DropoutPlan& dropout) const {
+    const auto N = B * T, C = config.channels;
     kernels.matmul_forward({.x = a.ln_1,
                             .weight = p.c_attn_weight,
                             .bias = p.c_attn_bias,
@@ -248,16 +294,52 @@ void forward_layers(kernels::Kernels& kernels, const Gpt2Config& config,
                                         .B = B,
                                         .T = T,
                                         .C = C,
-                                        .epsilon = epsilon,
+                                        .epsilon = config.layer_norm_epsilon,
                                         .dropout = attention_residual_dropout(dropout, layer)});
+  }
+  void inside_of_mlp() const {
     kernels.matmul_forward({.x = a.ln_2,
                             .weight = p.c_fc_weight,
                             .bias = p.c_fc_bias,
                             .y = a.hidden,
                             .pre_activation = a.pre_activation,
-                            .N = N,
-                            .K = C,
-                            .M = F});
+                            .N = B * T,
+                            .K = config.channels,
+                            .M = config.inner_channels()});
+  }
+};
+
+}  // namespace
+
+void forward_layers(kernels::Kernels& kernels, const Gpt2Config& config,
+                    const ModelTensors& parameters, const Activations& activations, std::int64_t B,
+                    std::int64_t T, const DropoutPlan& dropout,
+                    const std::function<void(std::int64_t layer)>& attend) {
+  const auto N = B * T, C = config.channels, F = config.inner_channels();
+  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+    const auto index = static_cast<std::size_t>(layer);
+    const auto& p = parameters.layers[index];
+    const auto& a = activations.layers[index];
+    const LayerForward run{kernels, config, activations, p, a, B, T};
+    if (layer == 0) {
+      run.first_layernorm();
+    } else {
+      kernels.residual_layernorm_forward({.residual = activations.layers[index - 1].residual_mid,
+                                          .branch = activations.branch,
+                                          .sum = a.residual,
+                                          .weight = p.ln_1_weight,
+                                          .bias = p.ln_1_bias,
+                                          .y = a.ln_1,
+                                          .mean = a.ln_1_mean,
+                                          .rstd = a.ln_1_rstd,
+                                          .B = B,
+                                          .T = T,
+                                          .C = C,
+                                          .epsilon = config.layer_norm_epsilon,
+                                          .dropout = mlp_residual_dropout(dropout, layer - 1)});
+    }
+    run.attention(attend, layer, dropout);
+    run.inside_of_mlp();
     kernels.matmul_forward({.x = a.hidden,
                             .weight = p.mlp_proj_weight,
                             .bias = p.mlp_proj_bias,
@@ -266,6 +348,25 @@ void forward_layers(kernels::Kernels& kernels, const Gpt2Config& config,
                             .K = F,
                             .M = C});
   }
+}
+
+void forward_layer_again(kernels::Kernels& kernels, const Gpt2Config& config,
+                         const ModelTensors& parameters, const Activations& activations,
+                         std::int64_t B, std::int64_t T, Recomputation level,
+                         const DropoutPlan& dropout, std::int64_t layer,
+                         const std::function<void(std::int64_t layer)>& attend) {
+  // The forward pass left the last layer's.
+  if (level == Recomputation::kNone || layer == config.layers - 1) return;
+  const auto index = static_cast<std::size_t>(layer);
+  const LayerForward run{
+      kernels, config, activations, parameters.layers[index], activations.layers[index], B, T};
+  run.first_layernorm();
+  if (level == Recomputation::kBlock) {
+    run.attention(attend, layer, dropout);
+  } else {
+    run.second_layernorm();
+  }
+  run.inside_of_mlp();
 }
 
 void last_layernorm(kernels::Kernels& kernels, const Gpt2Config& config,

@@ -59,13 +59,17 @@ struct Activations {
 };
 
 /// The memory of one forward pass, or of one forward and backward pass: a single allocation, cut up
-/// anew when the shape changes, and made larger when it must be. Training keeps every layer's
-/// activations for the backward pass; a pass without one writes each layer over the layer before.
+/// anew when the shape changes, and made larger when it must be. Training keeps of every layer what
+/// the backward pass reads and does not compute again; the rest each layer writes over the layer
+/// before, as a pass without backward does with everything.
 class ActivationArena {
  public:
   /// Activations are of `type`.
   ActivationArena(device::Device& device, const Gpt2Config& config, device::DataType type)
       : device_(device), config_(config), type_(type) {}
+  /// Of the passes with training to come. Default: none.
+  void set_recomputation(Recomputation level);
+  Recomputation recomputation() const { return level_; }
   /// Valid until the next call with another shape.
   const Activations& plan(std::int64_t B, std::int64_t T, bool training);
 
@@ -76,6 +80,7 @@ class ActivationArena {
   device::DeviceBuffer memory_;
   std::int64_t B_ = 0, T_ = 0;
   bool training_ = false;
+  Recomputation level_ = Recomputation::kNone;
   Activations activations_;
 };
 
@@ -96,6 +101,12 @@ void forward_layers(kernels::Kernels& kernels, const Gpt2Config& config,
                     const ModelTensors& parameters, const Activations& activations, std::int64_t B,
                     std::int64_t T, const DropoutPlan& dropout,
                     const std::function<void(std::int64_t layer)>& attend);
+/// What layer `layer` did not keep for the backward pass, from what it kept. Other layers' is lost.
+void forward_layer_again(kernels::Kernels& kernels, const Gpt2Config& config,
+                         const ModelTensors& parameters, const Activations& activations,
+                         std::int64_t B, std::int64_t T, Recomputation level,
+                         const DropoutPlan& dropout, std::int64_t layer,
+                         const std::function<void(std::int64_t layer)>& attend);
 /// a.ln_f of every row, what the head reads.
 void last_layernorm(kernels::Kernels& kernels, const Gpt2Config& config,
                     const ModelTensors& parameters, const Activations& activations, std::int64_t B,

@@ -389,6 +389,29 @@ BOOST_AUTO_TEST_CASE(gradients_are_added_and_scaled) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(recomputation_changes_no_bit_and_needs_less_memory) {
+  auto config = odd_config();
+  config.layers = 4;
+  SmallModel small(config);
+  small.roughen();
+  const DropoutPlan dropout{.probability = 0.2F, .seed = 4, .first_sequence = 7};
+  Batch batch(config, 2, 33);
+  const auto gradients = batch.gradients(small, dropout);
+  const auto losses = batch.losses;
+  const auto bytes_at = [&](Recomputation level) {
+    return activation_bytes(config, device::DataType::kF32, 2, 33, true, level);
+  };
+  auto bytes_before = bytes_at(Recomputation::kNone);
+  for (const auto level : {Recomputation::kMlp, Recomputation::kBlock}) {
+    small.model.prepare_training(2, 33, level);
+    BOOST_TEST((batch.gradients(small, dropout) == gradients));
+    BOOST_TEST((batch.losses == losses));
+    BOOST_TEST(bytes_at(level) < bytes_before);
+    bytes_before = bytes_at(level);
+  }
+  BOOST_TEST(bytes_before > activation_bytes(config, device::DataType::kF32, 2, 33, false));
+}
+
 BOOST_AUTO_TEST_CASE(positions_without_a_target_give_no_gradient) {
   SmallModel small(odd_config());
   small.roughen();
