@@ -25,7 +25,7 @@ class TextIndex {
 
   /// Adds a text; false, and nothing changes, if it is there already.
   bool add(std::string_view text) {
-    if (2 * texts_.size() >= slots_.size()) grow();
+    if (2 * (texts_.size() + 1) > slots_.size()) grow();  // a full table is searched without end
     const std::size_t hash = std::hash<std::string_view>{}(text);
     Slot& slot = slots_[find_slot(text, hash)];
     if (slot.next_place != 0) return false;

@@ -149,6 +149,16 @@ BOOST_AUTO_TEST_CASE(a_special_token_that_is_no_text_cannot_be_written) {
   BOOST_CHECK_THROW(save_tokenizer_files(folder.path(), files, 64), UsageError);
 }
 
+BOOST_AUTO_TEST_CASE(an_empty_vocabulary_with_added_tokens_is_read_to_its_end) {
+  const TemporaryFolder folder;
+  write_file(folder / "vocab.json", "{}");
+  write_file(folder / "merges.txt", "#version: 0.2\n");
+  write_file(folder / "added_tokens.json", R"({"<|pad|>": 0, "<|endoftext|>": 1})");
+  const auto files = load_tokenizer_files(folder.path());
+  BOOST_TEST(files.token_bytes == (std::vector<std::string>{"<|pad|>", "<|endoftext|>"}),
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(special_tokens_may_lie_outside_the_vocabulary_of_the_model) {
   const TemporaryFolder folder;
   write_file(folder / "tokenizer.json",
