@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "formats/byte_codec.h"
 #include "formats/crc32c.h"
@@ -153,15 +154,35 @@ std::array<std::uint8_t, kTokenShardHeaderBytes> encode_token_shard_header(
   return bytes;
 }
 
-TokenShardReader::TokenShardReader(const std::filesystem::path& path)
-    : file_(path), header_(read_header(file_)) {}
+TokenShardReader::TokenShardReader(const std::filesystem::path& path) : file_(path) {
+  std::array<std::uint8_t, 8> start{};
+  file_.read(0, std::span(start).first(std::min<std::uint64_t>(start.size(), file_.bytes())));
+  if (begins_as_numpy(start)) {
+    const auto extent = numpy_tokens(file_);
+    payload_offset_ = extent.offset;
+    header_ = {.token_count = extent.token_count, .foreign = true};
+  } else {
+    header_ = read_header(file_);
+  }
+}
+
+TokenShardReader::TokenShardReader(InputFile file, const TokenExtent& extent)
+    : file_(std::move(file)),
+      payload_offset_(extent.offset),
+      header_{.token_count = extent.token_count, .foreign = true} {}
+
+TokenShardReader TokenShardReader::bare(const std::filesystem::path& path) {
+  InputFile file(path);
+  const auto extent = bare_tokens(file);
+  return {std::move(file), extent};
+}
 
 void TokenShardReader::read(std::uint64_t first, std::span<std::uint16_t> tokens) const {
   if (first > header_.token_count || tokens.size() > header_.token_count - first) {
     throw UsageError(fmt::format("{}: has {} tokens, asked for {} from {} on", path().string(),
                                  header_.token_count, tokens.size(), first));
   }
-  file_.read(kTokenShardHeaderBytes + 2 * first, storage_of(tokens));
+  file_.read(payload_offset_ + 2 * first, storage_of(tokens));
   stored_to_tokens(tokens);
 }
 
@@ -177,7 +198,7 @@ void TokenShardReader::verify(std::optional<std::uint32_t> vocab_size) const {
     read(first, tokens);
     if (const auto unknown = find_unknown_token(tokens, limit)) {
       throw FormatError(
-          path().string(), kTokenShardHeaderBytes + 2 * (first + *unknown), "token",
+          path().string(), payload_offset_ + 2 * (first + *unknown), "token",
           fmt::format("is {}, not below the vocabulary size {}", tokens[*unknown], limit));
     }
     if (header_.foreign) continue;

@@ -14,6 +14,7 @@
 
 #include "formats/durable_file.h"
 #include "formats/fingerprint.h"
+#include "formats/foreign_tokens.h"
 #include "formats/input_file.h"
 
 namespace gpt2::formats {
@@ -23,9 +24,9 @@ inline constexpr std::uint32_t kNoToken = 0xFFFFFFFF;
 inline constexpr std::uint32_t kMaxVocabSize = 65536;  // tokens are 16 bits wide
 
 struct TokenShardHeader {
-  std::uint64_t token_count = 0;     // tokens after the header
-  bool foreign = false;              // no extension (llm.c, modded-nanogpt): nothing below is known
-  std::uint32_t vocab_size = 50257;  // every token is below this
+  std::uint64_t token_count = 0;         // tokens after the header
+  bool foreign = false;                  // another trainer's: nothing below is known
+  std::uint32_t vocab_size = 50257;      // every token is below this
   std::uint32_t end_of_text = kNoToken;  // id that begins a document, kNoToken: none
   std::uint32_t payload_crc32c = 0;      // over the token bytes as stored
   Fingerprint tokenizer{};               // zero: unknown
@@ -44,8 +45,11 @@ std::array<std::uint8_t, kTokenShardHeaderBytes> encode_token_shard_header(
 /// One shard open for reading; reads from several threads may overlap (pread). Move-only.
 class TokenShardReader {
  public:
-  /// Throws: InputError if missing, FormatError if its header is refused, IoError.
+  /// A shard, or a NumPy array of tokens as a foreign shard. Throws: InputError if missing,
+  /// FormatError if its header is refused, IoError.
   explicit TokenShardReader(const std::filesystem::path& path);
+  /// A file of nothing but tokens as a foreign shard. Throws: as above.
+  static TokenShardReader bare(const std::filesystem::path& path);
   const TokenShardHeader& header() const { return header_; }
   const std::filesystem::path& path() const { return file_.path(); }
   /// Fills `tokens` from token `first` on. Throws: IoError, FormatError if the file has shrunk.
@@ -55,7 +59,9 @@ class TokenShardReader {
   void verify(std::optional<std::uint32_t> vocab_size = {}) const;
 
  private:
+  TokenShardReader(InputFile file, const TokenExtent& extent);
   InputFile file_;
+  std::uint64_t payload_offset_ = kTokenShardHeaderBytes;
   TokenShardHeader header_;
 };
 

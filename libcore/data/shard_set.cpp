@@ -108,26 +108,21 @@ std::vector<fs::path> find_shards(const std::vector<std::string>& patterns) {
 
 formats::TokenShardReader open_shard(const fs::path& path) {
   refuse_unfinished_set(path);
-  constexpr std::array<std::uint8_t, 6> kNumpyMagic{0x93, 'N', 'U', 'M', 'P', 'Y'};
-  std::array<std::uint8_t, 6> start{};
+  std::array<std::uint8_t, 8> start{};
   std::ifstream file;
   if (fs::is_regular_file(path)) file.open(path, std::ios::binary);  // a pipe would block
   // A file too short to tell, or one that cannot be read, is left to the reader below.
-  if (file.read(reinterpret_cast<char*>(start.data()), start.size())) {
+  if (file.read(reinterpret_cast<char*>(start.data()), start.size()) &&
+      !formats::begins_as_numpy(start)) {
     const auto refuse = [&path](std::string_view problem) {
       throw formats::InputError(fmt::format("{}: {}", path.string(), problem));
     };
-    if (start == kNumpyMagic) {
-      refuse(
-          "is a NumPy array, not a token shard (formats/token_shard.md); tokenize its text again");
-    }
     const std::uint32_t magic = formats::load_u32(start.data());
     if (magic == 20240801) refuse("is a llama-3 shard of 32-bit tokens; GPT-2's have 16 bits");
     if (magic != 20240520) {
       refuse(
-          "does not begin as a token shard does (formats/token_shard.md); a file of bare 16-bit "
-          "tokens, as nanoGPT writes, says neither its length nor its vocabulary: tokenize its "
-          "text again");
+          "does not begin as a token shard does (formats/token_shard.md); if it holds nothing but "
+          "16-bit tokens, as nanoGPT writes them, gpt2-shard cat --from-bare reads it");
     }
   }
   return formats::TokenShardReader(path);

@@ -104,6 +104,40 @@ void add_shards(Samples& samples) {
   refuse("reserved__in_a_foreign_shard", with(samples["accepted/foreign.shard"], 1000, u32(1)));
 }
 
+/// A NumPy array as numpy.save writes it, with `dictionary` for a header.
+std::string npy_of(const std::string& dictionary, char version = 1) {
+  const std::size_t begin = version == 1 ? 10 : 12;
+  std::string header = dictionary;
+  header.resize((begin + header.size()) / 64 * 64 + 63 - begin, ' ');
+  header += '\n';
+  const auto bytes = u32(static_cast<std::uint32_t>(header.size()));
+  return "\x93NUMPY" + std::string{version, '\0'} + bytes.substr(0, begin - 8) + header +
+         encode_tokens(kTokens);
+}
+
+void add_arrays(Samples& samples) {
+  const std::string good = "{'descr': '<u2', 'fortran_order': False, 'shape': (5,), }";
+  samples["accepted/five_tokens.npy"] = npy_of(good);
+  samples["accepted/version_2.npy"] = npy_of(good, 2);
+  const auto refuse = [&](const char* name, std::string_view part, std::string_view by) {
+    samples[fmt::format("refused/{}.npy", name)] = npy_of(replaced(good, part, by));
+  };
+  refuse("descr__signed", "<u2", "<i2");
+  refuse("descr__big_endian", "<u2", ">u2");
+  refuse("descr__of_32_bits", "<u2", "<u4");
+  refuse("descr__missing", "'descr': '<u2', ", "");
+  refuse("fortran_order__no_truth_value", "False", "0");
+  refuse("shape__of_two_dimensions", "(5,)", "(5, 1)");
+  refuse("shape__of_a_scalar", "(5,)", "()");
+  refuse("shape__beyond_file_size", "(5,)", "(6,)");
+  refuse("shape__below_file_size", "(5,)", "(4,)");
+  refuse("shape__of_more_than_64_bits", "(5,)", "(99999999999999999999,)");
+  refuse("shape__with_a_key_after_it", ", }", ", 'version': 1}");
+  refuse("header__ends_in_the_shape", "), }", "");
+  samples["refused/version__4.npy"] = npy_of(good, 4);
+  samples["refused/header_len__beyond_file_size.npy"] = with(npy_of(good), 8, "\xFF\x0F");
+}
+
 std::string frame(std::uint32_t kind, const std::string& payload) {
   const auto bytes = u32(kind) + u32(static_cast<std::uint32_t>(payload.size())) + payload;
   return bytes + crc_of(bytes);
@@ -395,6 +429,7 @@ void add_gguf(Samples& samples) {
 Samples sample_files() {
   Samples samples;
   add_shards(samples);
+  add_arrays(samples);
   add_streams(samples);
   add_safetensors(samples);
   add_manifests(samples);

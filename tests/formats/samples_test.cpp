@@ -66,6 +66,7 @@ void read_llmc(const fs::path& path) {
 using Read = void (*)(const fs::path&);
 const std::map<std::string, Read> kReaders = {
     {".shard", read_shard},
+    {".npy", read_shard},
     {".stream", read_stream},
     {".safetensors", read_safetensors},
     {".manifest", read_manifest},
@@ -106,7 +107,7 @@ BOOST_AUTO_TEST_CASE(the_folder_holds_what_make_samples_writes) {
 
 BOOST_AUTO_TEST_CASE(accepted_samples_load) {
   const auto paths = samples_in("accepted");
-  BOOST_TEST(paths.size() == 22U);
+  BOOST_TEST(paths.size() == 24U);
   for (const auto& path : paths) {
     BOOST_TEST_CONTEXT(path) { BOOST_CHECK_NO_THROW(kReaders.at(path.extension())(path)); }
   }
@@ -114,7 +115,7 @@ BOOST_AUTO_TEST_CASE(accepted_samples_load) {
 
 BOOST_AUTO_TEST_CASE(refused_samples_are_refused_for_the_reason_in_their_name) {
   const auto paths = samples_in("refused");
-  BOOST_TEST(paths.size() == 206U);
+  BOOST_TEST(paths.size() == 220U);
   for (const auto& path : paths) {
     const auto error = error_of<InputError>([&] { kReaders.at(path.extension())(path); });
     const auto name = path.filename().string();
@@ -131,8 +132,8 @@ BOOST_AUTO_TEST_CASE(refused_samples_are_refused_for_the_reason_in_their_name) {
 // A page names its sample in backquotes and shows it in lines of four blanks, the offset in five
 // columns, two blanks and the bytes in 47 columns.
 BOOST_AUTO_TEST_CASE(pages_show_the_bytes_of_their_samples) {
-  for (const auto* page : {"token_shard.md", "token_stream.md", "safetensors.md", "parquet.md",
-                           "llmc.md", "gguf.md"}) {
+  for (const auto* page : {"token_shard.md", "foreign_tokens.md", "token_stream.md",
+                           "safetensors.md", "parquet.md", "llmc.md", "gguf.md"}) {
     std::istringstream lines(read_file(kFormats / page));
     std::string line, sample;
     std::size_t shown = 0;

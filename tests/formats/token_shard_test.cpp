@@ -142,6 +142,33 @@ BOOST_AUTO_TEST_CASE(a_shard_without_the_extension_is_foreign) {
   BOOST_TEST(contains(error_of<FormatError>([&] { shard.verify(9); }), "byte 1024, token: is 9"));
 }
 
+BOOST_AUTO_TEST_CASE(a_numpy_array_of_tokens_is_a_foreign_shard) {
+  const TokenShardReader shard(std::filesystem::path(GPT2_FORMATS_DIR) /
+                               "samples/accepted/five_tokens.npy");
+  BOOST_TEST(shard.header().foreign);
+  BOOST_TEST(shard.header().token_count == 5U);
+  std::vector<std::uint16_t> tokens(3);
+  shard.read(2, tokens);
+  BOOST_TEST(tokens == (std::vector<std::uint16_t>{2, 9, 3}), boost::test_tools::per_element());
+  shard.verify(10);
+  BOOST_TEST(contains(error_of<FormatError>([&] { shard.verify(9); }), "byte 128, token: is 9"));
+}
+
+BOOST_AUTO_TEST_CASE(bare_tokens_are_a_foreign_shard_when_they_are_named_so) {
+  const TemporaryFolder folder;
+  write_file(folder / "train.bin", foreign_shard().substr(kTokenShardHeaderBytes));
+  BOOST_CHECK_THROW(TokenShardReader(folder / "train.bin"), FormatError);
+  const auto shard = TokenShardReader::bare(folder / "train.bin");
+  BOOST_TEST(shard.header().foreign);
+  std::vector<std::uint16_t> tokens(kTokens.size());
+  shard.read(0, tokens);
+  BOOST_TEST(tokens == kTokens, boost::test_tools::per_element());
+  BOOST_TEST(contains(error_of<FormatError>([&] { shard.verify(9); }), "byte 0, token: is 9"));
+  write_file(folder / "cut.bin", "abc");
+  BOOST_TEST(contains(error_of<FormatError>([&] { TokenShardReader::bare(folder / "cut.bin"); }),
+                      "3 bytes"));
+}
+
 BOOST_AUTO_TEST_CASE(a_shard_may_be_empty) {
   const TemporaryFolder folder;
   TokenShardWriter(folder / "a.bin", base_header()).commit(true);
@@ -252,7 +279,10 @@ BOOST_AUTO_TEST_CASE(every_truncation_and_extension_is_found_when_it_is_opened) 
   const TemporaryFolder folder;
   write_file(folder / "foreign.bin", foreign_shard());
   write_4_kib_shard(folder / "a.bin");
-  for (const auto* name : {"foreign.bin", "a.bin"}) {
+  std::filesystem::copy_file(
+      std::filesystem::path(GPT2_FORMATS_DIR) / "samples/accepted/five_tokens.npy",
+      folder / "a.npy");
+  for (const auto* name : {"foreign.bin", "a.bin", "a.npy"}) {
     const auto good_bytes = std::filesystem::file_size(folder / name);
     for (auto bytes = good_bytes + 2; bytes != ~std::uint64_t{0}; --bytes) {
       std::filesystem::resize_file(folder / name, bytes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// A shard that is accepted and verified comes out of the writer byte for byte.
+// A shard that is accepted and verified comes out of the writer byte for byte; of an array of
+// NumPy's, all bytes behind its header are tokens.
 #include "formats/byte_codec.h"
 #include "formats/crc32c.h"
 #include "formats/errors.h"
@@ -11,6 +12,10 @@ namespace gpt2::fuzz {
 namespace {
 
 using namespace formats;
+
+std::span<const std::uint8_t> as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 void check_shard(std::string_view bytes) {
   const auto path = write_scratch_file("shard", bytes);
@@ -23,6 +28,16 @@ void check_shard(std::string_view bytes) {
     tokens.resize(header.token_count);
     reader.read(0, tokens);
   } catch (const FormatError&) {
+    return;
+  }
+  if (begins_as_numpy(as_bytes(bytes))) {
+    const InputFile file(path);
+    const auto [offset, token_count] = numpy_tokens(file);
+    require(
+        header.foreign && token_count == tokens.size() && offset + 2 * token_count == bytes.size(),
+        "an array's tokens go to the end of the file");
+    require(tokens.empty() || load_u16(as_bytes(bytes).data() + offset) == tokens[0],
+            "an array's tokens begin behind its header");
     return;
   }
   if (header.foreign) {

@@ -164,6 +164,15 @@ def check_samples():
     assert manifest["step"] == 20 and manifest["files"][0]["crc32c"] == f"{crc32c(b'weights'):08x}"
 
 
+def check_arrays():
+    """NumPy reads the arrays as this page says."""
+    import numpy
+
+    for name in ("five_tokens.npy", "version_2.npy"):
+        array = numpy.load(SAMPLES / "accepted" / name)
+        assert array.dtype == numpy.uint16 and array.tolist() == [9, 1, 2, 9, 3]
+
+
 def check_safetensors():
     from safetensors import safe_open
 
@@ -271,6 +280,7 @@ def main():
     except ImportError as missing:
         print(f"skipped: {missing}")
         sys.exit(77)
+    check_arrays()
     check_safetensors()
     if not (arguments.data / "gpt2").is_dir():
         print("skipped: no GPT-2 vocabulary in GPT2_TEST_DATA")

@@ -106,7 +106,7 @@ void print_verdict(const std::filesystem::path& path, const formats::TokenShardH
 InfoCommand::InfoCommand(cli::Tool& tool) {
   cli::Command& command =
       tool.command("info", "Show what the headers of shards say.", [this] { run(); });
-  command.reads("the headers of token shards, ours or those of llm.c and modded-nanogpt");
+  command.reads("the headers of token shards, ours or another trainer's");
   command.writes("a table on stdout, or with --json one object a line");
   command.flag("--json", json_, "one JSON object for each shard");
   command.positional("FILE...", files_, "shards, or globs in quotes");
@@ -131,7 +131,7 @@ void InfoCommand::run() const {
 VerifyCommand::VerifyCommand(cli::Tool& tool) {
   cli::Command& command =
       tool.command("verify", "Read shards whole and check every byte of them.", [this] { run(); });
-  command.reads("token shards, ours or those of llm.c and modded-nanogpt");
+  command.reads("token shards, ours or another trainer's");
   command.writes("nothing, or with --json one object a line; exit 65 if a shard is damaged");
   command.option("--vocab-size N", vocab_size_,
                  "foreign shards have no checksum, but their tokens must be below N; 0: any");

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "formats/errors.h"
 #include "libcore/data/cut_into_shards.h"
@@ -76,8 +78,10 @@ class CatCommand {
   explicit CatCommand(cli::Tool& tool) {
     cli::Command& command = tool.command(
         "cat", "Turn shards back into one token stream, in the order named.", [this] { run(); });
-    command.reads("token shards, ours or those of llm.c and modded-nanogpt");
+    command.reads("token shards, ours or another trainer's (formats/foreign_tokens.md)");
     command.writes("a token stream on stdout (formats/token_stream.md)");
+    command.flag("--from-bare", from_bare_, "the files hold nothing but 16-bit tokens (nanoGPT)");
+    command.flag("--to-bare", to_bare_, "write nothing but 16-bit tokens, for nanoGPT");
     command.option("--vocab-size N", foreign_.vocab_size, "vocabulary size of foreign shards");
     command.option("--end-of-text ID", foreign_.end_of_text,
                    "token that begins each document of foreign shards");
@@ -86,14 +90,25 @@ class CatCommand {
     command.example(
         "gpt2-shard cat shards/docs_val_000000.bin | gpt2-tokenize decode --vocab gpt2");
     command.example("gpt2-shard cat 'a/*_val_*' 'a/*_train_*' | gpt2-shard --out-dir b --prefix p");
+    command.example(
+        "gpt2-shard cat --from-bare train.bin | gpt2-shard --out-dir shards --prefix owt");
   }
 
  private:
   void run() const {
-    cli::refuse_binary_to_terminal(STDOUT_FILENO, "a token stream");
-    data::join_shards(data::find_shards(files_), foreign_, std::cout);
+    cli::refuse_binary_to_terminal(STDOUT_FILENO, to_bare_ ? "tokens" : "a token stream");
+    const auto paths = data::find_shards(files_);
+    std::vector<formats::TokenShardReader> shards;
+    if (from_bare_) {
+      for (const auto& path : paths) shards.push_back(formats::TokenShardReader::bare(path));
+    } else {
+      shards = data::open_shards(paths);
+    }
+    const auto join = to_bare_ ? data::join_bare : data::join_shards;
+    join(shards, foreign_, std::cout);
   }
 
+  bool from_bare_ = false, to_bare_ = false;
   data::ForeignVocabulary foreign_;
   std::vector<std::string> files_;
 };

@@ -41,6 +41,7 @@ cp $train flipped.bin
 flip flipped.bin 2000
 printf '\x93NUMPY\x01\x00 and its numbers' >array.npy
 printf 'only bare tokens' >bare.bin
+printf 'token' >odd.bin
 cp $train unreadable.bin
 
 cp "$samples/size__cut.llmc" llmc_cut.bin

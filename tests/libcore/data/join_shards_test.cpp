@@ -24,7 +24,7 @@ struct Joined {
 
 Joined join(const std::vector<std::string>& patterns, const ForeignVocabulary& foreign = {}) {
   std::stringstream stream;
-  join_shards(find_shards(patterns), foreign, stream);
+  join_shards(open_shards(find_shards(patterns)), foreign, stream);
   formats::TokenStreamReader reader(stream, "joined");
   Joined joined{.header = reader.header()};
   for (std::vector<std::uint16_t> block; reader.next(block);) {
@@ -51,9 +51,9 @@ BOOST_AUTO_TEST_CASE(cutting_what_was_joined_gives_the_same_files) {
                .test_tokens = 100};
   cut_into_shards(stream, "first", cut);
   std::stringstream joined;
-  join_shards(
-      find_shards({at("first/p_val_*.bin"), at("first/p_test_*.bin"), at("first/p_train_*.bin")}),
-      {}, joined);
+  join_shards(open_shards(find_shards(
+                  {at("first/p_val_*.bin"), at("first/p_test_*.bin"), at("first/p_train_*.bin")})),
+              {}, joined);
   cut.out_dir = at("second");
   cut_into_shards(joined, "second", cut);
   std::size_t compared = 0;
@@ -105,8 +105,8 @@ BOOST_AUTO_TEST_CASE(damage_is_named_and_leaves_a_stream_that_is_refused) {
   bytes[1030] = static_cast<char>(bytes[1030] ^ 1);
   write_bytes("b.bin", bytes);
   std::stringstream stream;
-  BOOST_CHECK_EXCEPTION(join_shards(find_shards({at("*.bin")}), {}, stream), formats::FormatError,
-                        says({"b.bin"}));
+  BOOST_CHECK_EXCEPTION(join_shards(open_shards(find_shards({at("*.bin")})), {}, stream),
+                        formats::FormatError, says({"b.bin"}));
   formats::TokenStreamReader reader(stream, "joined");
   std::vector<std::uint16_t> block;
   BOOST_CHECK_THROW(while (reader.next(block)){}, formats::FormatError);

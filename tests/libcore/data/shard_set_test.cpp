@@ -79,9 +79,9 @@ BOOST_AUTO_TEST_CASE(refuses_a_folder_and_says_what_to_name) {
 BOOST_AUTO_TEST_CASE(tells_other_kinds_of_token_files_apart) {
   const std::string tail(2000, '\0');
   BOOST_CHECK_EXCEPTION(ShardSet({write_bytes("a.npy", "\x93NUMPY\x01" + tail)}),
-                        formats::InputError, says({"a.npy", "NumPy"}));
+                        formats::InputError, says({"a.npy", "descr"}));
   BOOST_CHECK_EXCEPTION(ShardSet({write_bytes("bare.bin", "\x50\xC4" + tail)}), formats::InputError,
-                        says({"bare.bin", "nanoGPT"}));
+                        says({"bare.bin", "nanoGPT", "--from-bare"}));
   std::string llama("\0\0\0\0\x07\0\0\0", 8);
   std::uint8_t magic[4];
   formats::store_u32(magic, 20240801);
