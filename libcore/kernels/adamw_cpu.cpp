@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "formats/errors.h"
+#include "libcore/kernels/adamw_pieces.h"
 #include "libcore/kernels/kernels_cpu.h"
 #include "libcore/kernels/parallel_cpu.h"
 
@@ -16,8 +17,8 @@ HWY_BEFORE_NAMESPACE();
 namespace gpt2::kernels::HWY_NAMESPACE {
 
 // correction1, correction2: 1 / (1 - beta^step).
-void update_block(const AdamWUpdate& op, float correction1, float correction2, std::int64_t begin,
-                  std::int64_t count) {
+void update_block(const AdamWUpdate& op, float weight_decay, float correction1, float correction2,
+                  std::int64_t begin, std::int64_t count) {
   float* parameter = op.parameter.f32() + begin;
   float* exp_avg = op.exp_avg.f32() + begin;
   float* exp_avg_sq = op.exp_avg_sq.f32() + begin;
@@ -32,7 +33,7 @@ void update_block(const AdamWUpdate& op, float correction1, float correction2, s
     const auto root = hn::Sqrt(hn::Mul(v, hn::Set(d, correction2)));
     const auto step =
         hn::Div(hn::Mul(m, hn::Set(d, correction1)), hn::Add(root, hn::Set(d, op.epsilon)));
-    const auto change = hn::MulAdd(hn::Set(d, op.weight_decay), p, step);
+    const auto change = hn::MulAdd(hn::Set(d, weight_decay), p, step);
     hn::StoreU(m, d, exp_avg + i);
     hn::StoreU(v, d, exp_avg_sq + i);
     hn::StoreU(hn::NegMulAdd(hn::Set(d, op.learning_rate), change, p), d, parameter + i);
@@ -56,10 +57,11 @@ void CpuKernels::adamw_update(const AdamWUpdate& op) {
   const auto correction1 = static_cast<float>(1 / (1 - std::pow(double{op.beta1}, step)));
   const auto correction2 = static_cast<float>(1 / (1 - std::pow(double{op.beta2}, step)));
   constexpr std::int64_t kElementsOfTask = 64 * 1024;
-  const std::int64_t count = op.parameter.element_count();
-  team_.for_each_task(divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
-    const Range part = range_of_task(task, kElementsOfTask, count);
-    HWY_DYNAMIC_DISPATCH(update_block)(op, correction1, correction2, part.begin, part.count());
+  const auto pieces = pieces_of(op.parts, kElementsOfTask);
+  team_.for_each_task(std::ssize(pieces), [&](std::int64_t task, int) {
+    const auto& piece = pieces[static_cast<std::size_t>(task)];
+    HWY_DYNAMIC_DISPATCH(update_block)
+    (op, piece.weight_decay, correction1, correction2, piece.first, piece.count);
   });
 }
 

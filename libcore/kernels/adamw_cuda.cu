@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
+// One launch for all parameters: each block reads from a table which elements are its own.
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
+#include "libcore/kernels/adamw_pieces.h"
 #include "libcore/kernels/kernels_cuda.h"
 #include "libcore/kernels/launch_cuda.cuh"
 
@@ -9,64 +13,84 @@ namespace gpt2::kernels {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr std::int64_t kElementsOfPiece = 4096;
 
 struct Update {
+  const AdamWPart* pieces;  // one for each block
   float *parameter, *exp_avg, *exp_avg_sq;
   __nv_bfloat16* compute_copy;  // or null
   const float* gradient;
-  float learning_rate, beta1, beta2, epsilon, weight_decay, gradient_scale;
+  float learning_rate, beta1, beta2, epsilon, gradient_scale;
   float correction1, correction2;  // 1 / (1 - beta^step)
-  std::int64_t count;
 };
 
 template <int kWidth>
 __global__ void adamw_kernel(Update update) {
-  const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
-  if (i >= update.count) return;
-  float parameter[kWidth], gradient[kWidth], m[kWidth], v[kWidth];
-  load<kWidth>(update.parameter, i, parameter);
-  load<kWidth>(update.gradient, i, gradient);
-  load<kWidth>(update.exp_avg, i, m);
-  load<kWidth>(update.exp_avg_sq, i, v);
-  for (int k = 0; k < kWidth; ++k) {
-    const float g = gradient[k] * update.gradient_scale;
-    m[k] = update.beta1 * m[k] + (1 - update.beta1) * g;
-    v[k] = update.beta2 * v[k] + (1 - update.beta2) * (g * g);
-    const float step =
-        m[k] * update.correction1 / (sqrtf(v[k] * update.correction2) + update.epsilon);
-    parameter[k] -= update.learning_rate * (update.weight_decay * parameter[k] + step);
+  const AdamWPart piece = update.pieces[blockIdx.x];
+  for (std::int64_t offset = std::int64_t{threadIdx.x} * kWidth; offset < piece.count;
+       offset += kThreads * kWidth) {
+    const std::int64_t i = piece.first + offset;
+    float parameter[kWidth], gradient[kWidth], m[kWidth], v[kWidth];
+    load<kWidth>(update.parameter, i, parameter);
+    load<kWidth>(update.gradient, i, gradient);
+    load<kWidth>(update.exp_avg, i, m);
+    load<kWidth>(update.exp_avg_sq, i, v);
+    for (int k = 0; k < kWidth; ++k) {
+      const float g = gradient[k] * update.gradient_scale;
+      m[k] = update.beta1 * m[k] + (1 - update.beta1) * g;
+      v[k] = update.beta2 * v[k] + (1 - update.beta2) * (g * g);
+      const float step =
+          m[k] * update.correction1 / (sqrtf(v[k] * update.correction2) + update.epsilon);
+      parameter[k] -= update.learning_rate * (piece.weight_decay * parameter[k] + step);
+    }
+    store<kWidth>(parameter, update.parameter, i);
+    if (update.compute_copy != nullptr) store<kWidth>(parameter, update.compute_copy, i);
+    store<kWidth>(m, update.exp_avg, i);
+    store<kWidth>(v, update.exp_avg_sq, i);
   }
-  store<kWidth>(parameter, update.parameter, i);
-  if (update.compute_copy != nullptr) store<kWidth>(parameter, update.compute_copy, i);
-  store<kWidth>(m, update.exp_avg, i);
-  store<kWidth>(v, update.exp_avg_sq, i);
 }
 
 }  // namespace
 
+void AdamWTable::fill(device::Device& device, std::span<const AdamWPart> parts) {
+  if (std::ranges::equal(parts, parts_)) return;
+  const auto pieces = pieces_of(parts, kElementsOfPiece);
+  const auto bytes = pieces.size() * sizeof(AdamWPart);
+  if (bytes > memory_.bytes()) memory_ = device::DeviceBuffer(device, bytes);
+  device.copy_to_device(memory_.data(), pieces.data(), bytes);
+  parts_.assign(parts.begin(), parts.end());
+  piece_count_ = pieces.size();
+}
+
 void CudaKernels::adamw_update(const AdamWUpdate& op) {
+  adamw_table_.fill(device_, op.parts);
+  if (adamw_table_.piece_count() == 0) return;
   const auto step = static_cast<double>(op.step);
-  const Update update{.parameter = cuda_floats(op.parameter),
-                      .exp_avg = cuda_floats(op.exp_avg),
-                      .exp_avg_sq = cuda_floats(op.exp_avg_sq),
-                      .compute_copy = cuda_elements<__nv_bfloat16>(op.compute_copy),
-                      .gradient = cuda_floats(op.gradient),
-                      .learning_rate = op.learning_rate,
-                      .beta1 = op.beta1,
-                      .beta2 = op.beta2,
-                      .epsilon = op.epsilon,
-                      .weight_decay = op.weight_decay,
-                      .gradient_scale = op.gradient_scale,
-                      .correction1 = static_cast<float>(1 / (1 - std::pow(double{op.beta1}, step))),
-                      .correction2 = static_cast<float>(1 / (1 - std::pow(double{op.beta2}, step))),
-                      .count = op.parameter.element_count()};
-  if (update.count == 0) return;
+  const Update update{
+      .pieces = adamw_table_.pieces(),
+      .parameter = cuda_floats(op.parameter),
+      .exp_avg = cuda_floats(op.exp_avg),
+      .exp_avg_sq = cuda_floats(op.exp_avg_sq),
+      .compute_copy = cuda_elements<__nv_bfloat16>(op.compute_copy),
+      .gradient = cuda_floats(op.gradient),
+      .learning_rate = op.learning_rate,
+      .beta1 = op.beta1,
+      .beta2 = op.beta2,
+      .epsilon = op.epsilon,
+      .gradient_scale = op.gradient_scale,
+      .correction1 = static_cast<float>(1 / (1 - std::pow(double{op.beta1}, step))),
+      .correction2 = static_cast<float>(1 / (1 - std::pow(double{op.beta2}, step)))};
+  // The widest access that all parts allow.
+  std::int64_t divisor = kWidest<float>;
+  for (const auto& part : op.parts) {
+    if (part.first % divisor != 0 || part.count % divisor != 0) divisor = 1;
+  }
   with_width<float>(
-      update.count,
+      divisor,
       {update.parameter, update.exp_avg, update.exp_avg_sq, update.compute_copy, update.gradient},
       [&](auto width) {
-        launch(adamw_kernel<width>, blocks_for(update.count, std::int64_t{kThreads} * width),
-               kThreads, 0, stream(), update);
+        launch(adamw_kernel<width>, static_cast<unsigned>(adamw_table_.piece_count()), kThreads, 0,
+               stream(), update);
       });
 }
 

@@ -138,18 +138,23 @@ void CpuKernels::convert(TensorView to, TensorView from) {
   });
 }
 
-double CpuKernels::sum_of_squares(TensorView x) {
+std::vector<double> CpuKernels::sums_of_squares(TensorView x, std::int64_t part) {
   const float* values = floats_of(x);
-  const std::int64_t count = x.element_count(), tasks = divide_up(count, kElementsOfTask);
-  std::vector<double> partials(static_cast<std::size_t>(tasks));
-  team_.for_each_task(tasks, [&](std::int64_t task, int) {
-    const Range part = range_of_task(task, kElementsOfTask, count);
-    partials[static_cast<std::size_t>(task)] =
-        HWY_DYNAMIC_DISPATCH(block_sum_of_squares)(values + part.begin, part.count());
+  const std::int64_t count = x.element_count(), parts = divide_up(count, part),
+                     tasks_of_part = divide_up(part, kElementsOfTask);
+  std::vector<double> partials(static_cast<std::size_t>(parts * tasks_of_part));
+  team_.for_each_task(std::ssize(partials), [&](std::int64_t task, int) {
+    const std::int64_t first = task / tasks_of_part * part;
+    const std::int64_t part_count = std::min(part, count - first);
+    const std::int64_t begin = std::min(part_count, task % tasks_of_part * kElementsOfTask);
+    partials[static_cast<std::size_t>(task)] = HWY_DYNAMIC_DISPATCH(block_sum_of_squares)(
+        values + first + begin, std::min(kElementsOfTask, part_count - begin));
   });
-  double sum = 0;
-  for (const double partial : partials) sum += partial;
-  return sum;
+  std::vector<double> sums(static_cast<std::size_t>(parts));
+  for (std::size_t i = 0; i < partials.size(); ++i) {
+    sums[i / static_cast<std::size_t>(tasks_of_part)] += partials[i];
+  }
+  return sums;
 }
 
 }  // namespace gpt2::kernels

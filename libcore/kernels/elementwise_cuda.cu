@@ -41,10 +41,15 @@ __global__ void add_rows_kernel(const float* rows, std::int64_t row_count, std::
   sum[column] += total;
 }
 
-__global__ void sum_of_squares_kernel(const float* x, std::int64_t count, double* partials) {
+// The blocks of a part, blocks_of_part of them, are neighbours.
+__global__ void sums_of_squares_kernel(const float* x, std::int64_t count, std::int64_t part,
+                                       unsigned blocks_of_part, double* partials) {
   SHARED_ARRAY(double, of_warps, kThreads / kWarpLanes);
-  const std::int64_t begin = blockIdx.x * kElementsOfBlock;
-  const std::int64_t end = begin + kElementsOfBlock < count ? begin + kElementsOfBlock : count;
+  const std::int64_t first = blockIdx.x / blocks_of_part * part;
+  const std::int64_t part_end = first + part < count ? first + part : count;
+  const std::int64_t begin = first + blockIdx.x % blocks_of_part * kElementsOfBlock;
+  const std::int64_t end =
+      begin + kElementsOfBlock < part_end ? begin + kElementsOfBlock : part_end;
   double sum = 0;
   for (std::int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
     sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
@@ -82,17 +87,18 @@ void CudaKernels::add_rows(const float* rows, std::int64_t row_count, std::int64
          columns, stride, sum);
 }
 
-double CudaKernels::sum_of_squares(TensorView x) {
+std::vector<double> CudaKernels::sums_of_squares(TensorView x, std::int64_t part) {
   const std::int64_t count = x.element_count();
-  if (count == 0) return 0;
-  const auto blocks = blocks_for(count, kElementsOfBlock);
-  auto* partials = reinterpret_cast<double*>(workspace_.reserve(2 * std::int64_t{blocks}));
-  launch(sum_of_squares_kernel, blocks, kThreads, 0, stream(), cuda_floats(x), count, partials);
-  std::vector<double> host_partials(blocks);
-  device_.copy_to_host(host_partials.data(), partials, blocks * sizeof(double));
-  double sum = 0;
-  for (const double partial : host_partials) sum += partial;
-  return sum;
+  if (count == 0) return {};
+  const auto parts = blocks_for(count, part), blocks_of_part = blocks_for(part, kElementsOfBlock);
+  std::vector<double> partials(std::size_t{parts} * blocks_of_part);
+  auto* memory = reinterpret_cast<double*>(workspace_.reserve(2 * std::ssize(partials)));
+  launch(sums_of_squares_kernel, parts * blocks_of_part, kThreads, 0, stream(), cuda_floats(x),
+         count, part, blocks_of_part, memory);
+  device_.copy_to_host(partials.data(), memory, partials.size() * sizeof(double));
+  std::vector<double> sums(parts);
+  for (std::size_t i = 0; i < partials.size(); ++i) sums[i / blocks_of_part] += partials[i];
+  return sums;
 }
 
 }  // namespace gpt2::kernels

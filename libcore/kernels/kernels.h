@@ -12,7 +12,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "libcore/device/device.h"
 
@@ -201,15 +203,23 @@ struct ClassifierForwardBackward {
                      2 * bytes_of(dwte, V * C)};
   }
 };
+/// Neighbouring elements that AdamW updates alike.
+struct AdamWPart {
+  std::int64_t first = 0, count = 0;
+  float weight_decay = 0;
+  bool operator==(const AdamWPart&) const = default;
+};
 /// m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr (m/(1-b1^step) / (sqrt(v/(1-b2^step)) + eps)
-/// + wd p), with g = gradient x gradient_scale.
+/// + wd p), with g = gradient x gradient_scale, for the elements of `parts`; others stay.
 struct AdamWUpdate {
   TensorView parameter, gradient, exp_avg, exp_avg_sq;  // same number of elements, float
   TensorView compute_copy;  // empty, or the new parameter once more, rounded to compute_type()
-  float learning_rate, beta1, beta2, epsilon, weight_decay, gradient_scale;
+  std::span<const AdamWPart> parts;  // no element is in two
+  float learning_rate, beta1, beta2, epsilon, gradient_scale;
   std::int64_t step;  // 1 at the first update
   Work work() const {
-    const auto count = parameter.element_count();
+    std::int64_t count = 0;
+    for (const auto& part : parts) count += part.count;
     return {.bytes = 2 * (bytes_of(parameter, count) + bytes_of(exp_avg, count) +
                           bytes_of(exp_avg_sq, count)) +
                      bytes_of(gradient, count) + bytes_of(compute_copy, count)};
@@ -223,9 +233,15 @@ inline Work work_of_add(const TensorView& to, const TensorView& from) {
 inline Work work_of_convert(const TensorView& to, const TensorView& from) {
   return {.bytes = bytes_of(to, to.element_count()) + bytes_of(from, to.element_count())};
 }
-inline Work work_of_sum_of_squares(const TensorView& x) {
+inline Work work_of_sums_of_squares(const TensorView& x) {
   return {.bytes = bytes_of(x, x.element_count())};
 }
+
+/// A pass over B sequences, as forward or as forward and backward.
+struct PassShape {
+  std::int64_t B, T, C, H, F, V;  // F: channels inside the MLP
+  std::int64_t parameter_count;
+};
 
 /// The operations. Docstrings of the structures above give the formulas.
 class Kernels {
@@ -233,6 +249,9 @@ class Kernels {
   virtual ~Kernels() = default;
   /// Of activations and of the parameters as products read them.
   virtual device::DataType compute_type() const { return device::DataType::kF32; }
+  /// What the operations of such a pass, and an update after it, allocate at the most beside their
+  /// tensors. Units: bytes.
+  virtual std::size_t workspace_bytes(const PassShape& shape, bool backward) const = 0;
   virtual void embedding_forward(const EmbeddingForward& op) = 0;
   virtual void embedding_backward(const EmbeddingBackward& op) = 0;
   /// y = (x - mean) x rstd x weight + bias, each row on its own. Source: Ba et al. 2016, Layer
@@ -258,8 +277,9 @@ class Kernels {
   virtual void add(TensorView to, TensorView from) = 0;
   /// to = from, which is float, rounded to the nearest number of its type, ties to even.
   virtual void convert(TensorView to, TensorView from) = 0;
-  /// Sum of squares in double, fixed order; waits for the result.
-  virtual double sum_of_squares(TensorView x) = 0;
+  /// The sum of squares of each `part` elements of x, the last of what is left, in double and in a
+  /// fixed order; waits for the result.
+  virtual std::vector<double> sums_of_squares(TensorView x, std::int64_t part) = 0;
 };
 
 /// Whether a device of this kind (auto, cpu, cuda) computes with `precision`: fp32, the only one of

@@ -16,6 +16,8 @@ class CpuKernels final : public Kernels {
   /// `device`, a CPU, must outlive it. Throws: UnavailableError as ThreadTeam.
   explicit CpuKernels(device::Device& device) : team_(device.threads()), workspace_(device) {}
 
+  std::size_t workspace_bytes(const PassShape& shape, bool backward) const override;
+
   void embedding_forward(const EmbeddingForward& op) override;
   void embedding_backward(const EmbeddingBackward& op) override;
   void layernorm_forward(const LayerNormForward& op) override;
@@ -34,12 +36,18 @@ class CpuKernels final : public Kernels {
   void adamw_update(const AdamWUpdate& op) override;
   void add(TensorView to, TensorView from) override;
   void convert(TensorView to, TensorView from) override;
-  double sum_of_squares(TensorView x) override;
+  std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
 
  private:
   ThreadTeam team_;
   Workspace workspace_;
 };
+
+/// Floats that the operations of a pass reserve at the most; each is in its operations' file.
+std::int64_t attention_workspace(const PassShape& shape, bool backward, int threads);
+std::int64_t classifier_workspace(const PassShape& shape, bool backward, int threads);
+std::int64_t layernorm_workspace(const PassShape& shape, bool backward, int threads);
+std::int64_t matmul_workspace(const PassShape& shape, bool backward, int threads);
 
 /// The elements of a view of type f32, null when it is empty. Throws: UsageError for another type.
 float* floats_of(const TensorView& view);

@@ -14,6 +14,19 @@
 
 namespace gpt2::kernels {
 
+/// Parts of the parameters in pieces for blocks, on the device; made anew when the parts change.
+class AdamWTable {
+ public:
+  void fill(device::Device& device, std::span<const AdamWPart> parts);
+  const AdamWPart* pieces() const { return static_cast<const AdamWPart*>(memory_.data()); }
+  std::size_t piece_count() const { return piece_count_; }
+
+ private:
+  std::vector<AdamWPart> parts_;
+  device::DeviceBuffer memory_;
+  std::size_t piece_count_ = 0;
+};
+
 class CudaKernels final : public Kernels {
  public:
   /// Computes in `type`, f32 or bf16; `tf32`: the factors of products in f32 are rounded to tf32
@@ -22,6 +35,7 @@ class CudaKernels final : public Kernels {
       : device_(device), compute_type_(type), products_(device, tf32), workspace_(device) {}
 
   device::DataType compute_type() const override { return compute_type_; }
+  std::size_t workspace_bytes(const PassShape& shape, bool backward) const override;
 
   void embedding_forward(const EmbeddingForward& op) override;
   /// Rows are sorted by their token first, so that each row of the table has one owner.
@@ -44,7 +58,7 @@ class CudaKernels final : public Kernels {
   void adamw_update(const AdamWUpdate& op) override;
   void add(TensorView to, TensorView from) override;
   void convert(TensorView to, TensorView from) override;
-  double sum_of_squares(TensorView x) override;
+  std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
 
  private:
   cudaStream_t stream() const { return device_.stream(); }
@@ -58,7 +72,15 @@ class CudaKernels final : public Kernels {
   device::DataType compute_type_;
   MatrixProducts products_;
   Workspace workspace_;
+  AdamWTable adamw_table_;
 };
+
+/// Bytes that the operations of a pass reserve at the most; each is in its operations' file.
+std::int64_t attention_workspace(const PassShape& shape);
+std::int64_t classifier_workspace(const PassShape& shape, device::DataType type);  // of logits
+std::int64_t embedding_workspace(const PassShape& shape);
+std::int64_t layernorm_workspace(const PassShape& shape);
+std::int64_t matmul_workspace(const PassShape& shape);
 
 /// The elements of a view, null when it is empty. Throws: UsageError unless they are of this type:
 /// float, __nv_bfloat16, std::int32_t.

@@ -85,10 +85,11 @@ void TimedKernels::convert(TensorView to, TensorView from) {
 void TimedKernels::add(TensorView to, TensorView from) {
   time("add", work_of_add(to, from), [&] { kernels_.add(to, from); });
 }
-double TimedKernels::sum_of_squares(TensorView x) {
-  double sum = 0;
-  time("sum_of_squares", work_of_sum_of_squares(x), [&] { sum = kernels_.sum_of_squares(x); });
-  return sum;
+std::vector<double> TimedKernels::sums_of_squares(TensorView x, std::int64_t part) {
+  std::vector<double> sums;
+  time("sums_of_squares", work_of_sums_of_squares(x),
+       [&] { sums = kernels_.sums_of_squares(x, part); });
+  return sums;
 }
 
 }  // namespace gpt2::kernels

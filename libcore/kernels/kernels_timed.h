@@ -34,6 +34,9 @@ class TimedKernels final : public Kernels {
   KernelProfile profile() const;
 
   device::DataType compute_type() const override { return kernels_.compute_type(); }
+  std::size_t workspace_bytes(const PassShape& shape, bool backward) const override {
+    return kernels_.workspace_bytes(shape, backward);
+  }
 
   void embedding_forward(const EmbeddingForward& op) override;
   void embedding_backward(const EmbeddingBackward& op) override;
@@ -53,7 +56,7 @@ class TimedKernels final : public Kernels {
   void adamw_update(const AdamWUpdate& op) override;
   void add(TensorView to, TensorView from) override;
   void convert(TensorView to, TensorView from) override;
-  double sum_of_squares(TensorView x) override;
+  std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -65,6 +65,14 @@ AdamW::AdamW(model::Gpt2& model, const AdamWOptions& options, comm::ElementRange
       owned_(owned),
       exp_avg_(model.device(), static_cast<std::size_t>(owned.count) * sizeof(float)),
       exp_avg_sq_(model.device(), exp_avg_.bytes()) {
+  for (const auto& parameter : model.table().parameters()) {
+    const auto part = owned_part(parameter);
+    if (part.count == 0) continue;
+    parts_.push_back(
+        {.first = parameter.offset + part.first - owned_.first,
+         .count = part.count,
+         .weight_decay = parameter.decayed() ? static_cast<float>(options_.weight_decay) : 0.0F});
+  }
   model.device().fill_zero(exp_avg_.data(), exp_avg_.bytes());
   model.device().fill_zero(exp_avg_sq_.data(), exp_avg_sq_.bytes());
 }
@@ -74,12 +82,11 @@ double AdamW::gradient_norm(const device::DeviceBuffer& gradients,
   // Gaps and padding hold zeros, so the buffer is cut without regard to them.
   const comm::Shares shares(model_.table().buffer_elements(), communicator.size());
   std::array<double, comm::Shares::kUnits> sums{};
-  const int end = shares.first_unit(communicator.rank() + 1);
-  for (int unit = shares.first_unit(communicator.rank()); unit < end; ++unit) {
-    const auto range = shares.unit(unit);
-    if (range.count == 0) continue;
-    sums[static_cast<std::size_t>(unit)] = model_.kernels().sum_of_squares(
-        {gradients.f32() + range.first, DataType::kF32, {range.count}});
+  const auto own = shares.of_rank(communicator.rank());
+  if (own.count != 0) {
+    const auto of_units = model_.kernels().sums_of_squares(
+        {gradients.f32() + own.first, DataType::kF32, {own.count}}, shares.unit(0).count);
+    std::ranges::copy(of_units, sums.begin() + shares.first_unit(communicator.rank()));
   }
   communicator.tree_sum(sums);  // the others have 0 in these places
   double sum = 0;
@@ -99,28 +106,25 @@ bool AdamW::is_safe(double norm) const {
 void AdamW::step(const device::DeviceBuffer& gradients, double norm, double learning_rate) {
   const double scale = gradient_scale(norm);
   ++step_count_;
-  const auto copy = model_.compute_copy();
-  for (const auto& parameter : model_.table().parameters()) {
-    const auto part = owned_part(parameter);
-    if (part.count == 0) continue;
-    const auto first = parameter.offset + part.first;
-    const auto part_of = [&](const device::DeviceBuffer& buffer, std::int64_t at) -> TensorView {
-      return {buffer.f32() + at, DataType::kF32, {part.count}};
-    };
-    model_.kernels().adamw_update(
-        {.parameter = part_of(model_.parameters(), first),
-         .gradient = part_of(gradients, first),
-         .exp_avg = part_of(exp_avg_, first - owned_.first),
-         .exp_avg_sq = part_of(exp_avg_sq_, first - owned_.first),
-         .compute_copy = copy ? copy.part(first, {part.count}) : TensorView(),
-         .learning_rate = static_cast<float>(learning_rate),
-         .beta1 = static_cast<float>(options_.beta1),
-         .beta2 = static_cast<float>(options_.beta2),
-         .epsilon = static_cast<float>(options_.epsilon),
-         .weight_decay = parameter.decayed() ? static_cast<float>(options_.weight_decay) : 0.0F,
-         .gradient_scale = static_cast<float>(scale),
-         .step = step_count_});
-  }
+  const auto owned = [&](const TensorView& buffer) {
+    return buffer ? buffer.part(owned_.first, {owned_.count}) : TensorView();
+  };
+  const auto floats = [](const device::DeviceBuffer& buffer) -> TensorView {
+    return {
+        buffer.data(), DataType::kF32, {static_cast<std::int64_t>(buffer.bytes() / sizeof(float))}};
+  };
+  model_.kernels().adamw_update({.parameter = owned(floats(model_.parameters())),
+                                 .gradient = owned(floats(gradients)),
+                                 .exp_avg = floats(exp_avg_),
+                                 .exp_avg_sq = floats(exp_avg_sq_),
+                                 .compute_copy = owned(model_.compute_copy()),
+                                 .parts = parts_,
+                                 .learning_rate = static_cast<float>(learning_rate),
+                                 .beta1 = static_cast<float>(options_.beta1),
+                                 .beta2 = static_cast<float>(options_.beta2),
+                                 .epsilon = static_cast<float>(options_.epsilon),
+                                 .gradient_scale = static_cast<float>(scale),
+                                 .step = step_count_});
 }
 
 void AdamW::load_moments(const model::Parameter& parameter, std::span<const float> exp_avg,

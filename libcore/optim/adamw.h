@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "libcore/comm/communicator.h"
 #include "libcore/kernels/kernels.h"
@@ -55,6 +56,7 @@ class AdamW {
   model::Gpt2& model_;
   AdamWOptions options_;
   comm::ElementRange owned_;
+  std::vector<kernels::AdamWPart> parts_;  // of the parameters, counted from the first owned one
   device::DeviceBuffer exp_avg_, exp_avg_sq_;
   std::int64_t step_count_ = 0;
 };

@@ -28,8 +28,10 @@ double seconds_since(Clock::time_point start) {
 /// The sum of squares is finite exactly when every weight is: a float's square cannot overflow a
 /// double.
 bool weights_are_finite(const model::Gpt2& model) {
-  return std::isfinite(model.kernels().sum_of_squares(
-      {model.parameters().data(), device::DataType::kF32, {model.table().buffer_elements()}}));
+  const auto elements = model.table().buffer_elements();
+  const auto sums = model.kernels().sums_of_squares(
+      {model.parameters().data(), device::DataType::kF32, {elements}}, elements);
+  return std::isfinite(sums.front());
 }
 
 bool is_rolling(const formats::CheckpointManifest& manifest) {

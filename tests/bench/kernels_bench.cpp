@@ -230,22 +230,23 @@ void time_memory_bound(Bench& bench) {
   bench.time("embedding_backward", &Kernels::embedding_backward,
              {.tokens = tokens, .dx = x, .dwte = wte, .dwpe = wpe, .B = B, .T = T, .C = C});
   const auto gradient = bench.random({kPaddedV, C});
+  const std::vector<kernels::AdamWPart> all{{.count = kPaddedV * C, .weight_decay = 0.1F}};
   bench.time("adamw_update", &Kernels::adamw_update,
              {.parameter = wte,
               .gradient = gradient,
               .exp_avg = bench.random({kPaddedV, C}),
               .exp_avg_sq = bench.random({kPaddedV, C}, 0),
+              .parts = all,
               .learning_rate = 1e-4F,
               .beta1 = 0.9F,
               .beta2 = 0.95F,
               .epsilon = 1e-8F,
-              .weight_decay = 0.1F,
               .gradient_scale = 1,
               .step = 10});
   bench.time("add", kernels::work_of_add(wte, gradient),
              [&] { bench.kernels().add(wte, gradient); });
-  bench.time("sum_of_squares", kernels::work_of_sum_of_squares(gradient),
-             [&] { bench.kernels().sum_of_squares(gradient); });
+  bench.time("sums_of_squares", kernels::work_of_sums_of_squares(gradient),
+             [&] { bench.kernels().sums_of_squares(gradient, gradient.element_count() / 64); });
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The gpt2-tools authors
 # Breaks the kernels of the CUDA twin one by one and asks whether the tests in the emulator see it:
-# mutations.sh BUILD. Each line of the table is: program (_bf16: in bf16), suite of tests, kernel file,
-# file that is changed, what is wrong, and the change for perl. Prints what was not caught; 1 if
-# anything was not.
+# mutations.sh BUILD [WORD]; with WORD only lines that have it. Each line of the table is: program
+# (_bf16: in bf16), suite of tests, kernel file, file that is changed, what is wrong, and the change for
+# perl. Prints what was not caught; 1 if anything was not.
 # Needs a Ninja build with the two programs built, and perl.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -42,7 +42,12 @@ emulated|few_rows|matmul|matmul_cuda.cu|the last warp's share is lost|s/part < k
 races|few_rows|matmul|matmul_cuda.cu|tiles of the head are replaced while they are used|s/__syncthreads\(\);  \/\/ the tile before has been used//
 races|few_rows|matmul|matmul_cuda.cu|shares are joined before all are there|s/(= totals\[row\];\n  \}\n)  __syncthreads\(\);/$1/
 emulated|adamw|adamw|adamw_cuda.cu|the second moment is not corrected|s/v\[k\] \* update\.correction2/v[k]/
-emulated|adamw|adamw|adamw_cuda.cu|decay is left out|s/update\.weight_decay \* parameter\[k\] \+ step/step/
+emulated|adamw|adamw|adamw_cuda.cu|decay is left out|s/piece\.weight_decay \* parameter\[k\] \+ step/step/
+emulated|adamw|adamw|adamw_cuda.cu|a block takes the piece of the one before|s/pieces\[blockIdx\.x\]/pieces[blockIdx.x - (blockIdx.x > 0)]/
+emulated|adamw|adamw|adamw_cuda.cu|pieces are counted from the first element of all|s/piece\.first \+ offset/offset/
+emulated|adamw|adamw|adamw_cuda.cu|a piece ends after one round of the block|s/offset \+= kThreads \* kWidth/offset += kElementsOfPiece/
+emulated|adamw|adamw|adamw_cuda.cu|the table of the first parts is kept|s/if \(std::ranges::equal\(parts, parts_\)\) return;/if (!parts_.empty()) return;/
+emulated|elementwise|elementwise|elementwise_cuda.cu|a part takes elements of the next one|s/begin \+ kElementsOfBlock < part_end/begin + kElementsOfBlock < count/
 emulated|dropout|dropout|dropout_cuda.cu|all sequences have the mask of the first|s/i \/ elements_of_sequence/0/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the second product takes the first one's lower half|s/products\[2 \* pair \+ 1\], rows\[step\], b\[2\], b\[3\]/products[2 * pair + 1], rows[step], b[2], b[1]/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows of the second factor in another order|s/begin \+ pair \* 16 \+ lane \/ 16 \* 8 \+ lane % 8/begin + pair * 16 + lane % 16/
@@ -105,9 +110,10 @@ for program in emulated races; do
     exit 1
   fi
 done
-missed=$(mutations | tr '\n' '\0' | xargs -0 -P "$(nproc)" -I{} bash -c 'try "$1" "$2"' try "$build" {})
+word=${2:-|}
+missed=$(mutations | grep -F -- "$word" | tr '\n' '\0' | xargs -0 -P "$(nproc)" -I{} bash -c 'try "$1" "$2"' try "$build" {})
 if [[ -n $missed ]]; then
   echo "$missed"
   exit 1
 fi
-echo "$(mutations | wc -l) mutations of the kernels, all caught"
+echo "$(mutations | grep -cF -- "$word") mutations of the kernels, all caught"

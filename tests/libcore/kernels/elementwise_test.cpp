@@ -33,23 +33,32 @@ BOOST_FIXTURE_TEST_CASE(convert_rounds_to_the_nearest, Backend) {
   }
 }
 
-BOOST_FIXTURE_TEST_CASE(sum_of_squares_is_good_to_double, Backend) {
-  for (const std::int64_t count : {0, 1, 7, 64, 200'003}) {
+BOOST_FIXTURE_TEST_CASE(sums_of_squares_of_every_part_are_good_to_double, Backend) {
+  // Parts that a block or task holds, and such that take several; the last one is shorter.
+  for (const auto& [count, part] :
+       {std::pair{0, 5}, std::pair{1, 1}, std::pair{7, 3}, std::pair{64, 64}, std::pair{1000, 16},
+        std::pair{200'003, 200'003}, std::pair{200'003, 70'000}}) {
     const auto x = random_floats(count, 3);
-    double expected = 0;
-    for (const float value : x) expected += double{value} * double{value};
-    BOOST_TEST(kernels().sum_of_squares(upload_floats(x)) == expected,
-               boost::test_tools::tolerance(1e-12));
+    const auto sums = kernels().sums_of_squares(upload_floats(x), part);
+    BOOST_REQUIRE_EQUAL(sums.size(), (count + part - 1) / part);
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      double expected = 0;
+      for (auto k = i * part; k < std::min<std::size_t>(count, (i + 1) * part); ++k) {
+        expected += double{x[k]} * double{x[k]};
+      }
+      BOOST_TEST(sums[i] == expected, boost::test_tools::tolerance(1e-12));
+    }
   }
 }
 
-BOOST_AUTO_TEST_CASE(sum_of_squares_does_not_depend_on_threads) {
+BOOST_AUTO_TEST_CASE(sums_of_squares_do_not_depend_on_threads) {
   const auto x = random_floats(300'001, 4);
   Backend one(1);
-  const double expected = one.kernels().sum_of_squares(one.upload_floats(x));
+  const auto expected = one.kernels().sums_of_squares(one.upload_floats(x), 100'000);
   for (const int threads : {2, 3, 7}) {
     Backend backend(threads);
-    BOOST_TEST(backend.kernels().sum_of_squares(backend.upload_floats(x)) == expected);
+    BOOST_TEST(backend.kernels().sums_of_squares(backend.upload_floats(x), 100'000) == expected,
+               boost::test_tools::per_element());
   }
 }
 
