@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Device: where memory lives and work is queued. Twins: cpu (device_cpu.cpp), cuda (device_cuda.cpp).
+// Device: where memory lives and work is queued. Twins: cpu (device_cpu.cpp), cuda
+// (device_cuda.cpp).
 #pragma once
 
 #include <cstddef>
@@ -18,11 +19,15 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual std::string name() const = 0;  // "cpu: 2 threads, AVX-512"
+  /// Its memory is that of the process, and every call has done its work on return.
+  virtual bool is_host() const = 0;
   /// Threads that kernels of this device use (a GPU: 1).
   virtual int threads() const = 0;
   /// Uninitialised, 64-byte aligned. Throws: UnavailableError naming the device and `bytes`.
   virtual void* allocate(std::size_t bytes) = 0;
   virtual void free(void* memory, std::size_t bytes) noexcept = 0;
+  /// Bytes that allocate() could still give now, other processes permitting.
+  virtual std::uint64_t free_bytes() const = 0;
   /// Stream: the copies wait for queued work and are done on return.
   virtual void copy_to_device(void* to, const void* from, std::size_t bytes) = 0;
   virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;

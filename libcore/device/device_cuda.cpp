@@ -57,17 +57,21 @@ void* CudaDevice::allocate(std::size_t bytes) {
   if (error == cudaSuccess) return memory;
   cudaGetLastError();  // the failure is told here, and not by the next launch
   if (error != cudaErrorMemoryAllocation) check_cuda(error, fmt::format("{} bytes", bytes));
-  std::size_t free_bytes = 0, total_bytes = 0;
-  cudaMemGetInfo(&free_bytes, &total_bytes);
   throw formats::UnavailableError(fmt::format(
-      "{}: no memory for {} more bytes, {} of {} are free; use a smaller batch, context or model",
-      name_, bytes, free_bytes, total_bytes));
+      "{}: no memory for {} more bytes, {} are free; use a smaller batch, context or model", name_,
+      bytes, free_bytes()));
 }
 
 void CudaDevice::free(void* memory, std::size_t) noexcept {
   // Queued work may still use it.
   cudaStreamSynchronize(stream_);
   cudaFree(memory);
+}
+
+std::uint64_t CudaDevice::free_bytes() const {
+  std::size_t free_bytes = 0, total_bytes = 0;
+  GPT2_CUDA_CHECK(cudaMemGetInfo(&free_bytes, &total_bytes));
+  return free_bytes;
 }
 
 void CudaDevice::copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {

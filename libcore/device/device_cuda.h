@@ -21,9 +21,11 @@ class CudaDevice final : public Device {
   ~CudaDevice() override;
 
   std::string name() const override { return name_; }
+  bool is_host() const override { return false; }
   int threads() const override { return 1; }
   void* allocate(std::size_t bytes) override;
   void free(void* memory, std::size_t bytes) noexcept override;
+  std::uint64_t free_bytes() const override;
   void copy_to_device(void* to, const void* from, std::size_t bytes) override;
   void copy_to_host(void* to, const void* from, std::size_t bytes) override;
   void copy_on_device(void* to, const void* from, std::size_t bytes) override;

@@ -184,7 +184,7 @@ struct HeadGradient {
 };
 
 std::int64_t backward_scratch(std::int64_t T) {
-  return 2 * kTileScores + kBackwardTileKeys + round_up(T, 16);
+  return round_up(2 * kTileScores + kBackwardTileKeys + round_up(T, 16), 16);
 }
 
 void backpropagate(const HeadGradient& head, float* scratch) {
@@ -262,6 +262,11 @@ void backpropagate(const HeadGradient& head, float* scratch) {
 
 }  // namespace
 
+std::int64_t attention_workspace(const PassShape& shape, bool backward, int threads) {
+  return threads * (backward ? std::max(backward_scratch(shape.T), round_up(kForwardScratch, 16))
+                             : round_up(kForwardScratch, 16));
+}
+
 void CpuKernels::attention_forward(const AttentionForward& op) {
   const std::int64_t T = op.T, C = op.C, D = op.C / op.H;
   const float* qkv = floats_of(op.qkv);
@@ -296,7 +301,7 @@ void CpuKernels::attention_backward(const AttentionBackward& op) {
   const float *qkv = floats_of(op.qkv), *out = floats_of(op.out), *dout = floats_of(op.dout);
   const float* lse = floats_of(op.lse);
   float* dqkv = floats_of(op.dqkv);
-  const std::int64_t scratch_floats = round_up(backward_scratch(T), 16);
+  const std::int64_t scratch_floats = backward_scratch(T);
   float* scratch = workspace_.reserve(team_.threads() * scratch_floats);
   team_.for_each_task(op.B * op.H, [&](std::int64_t head, int thread) {
     const std::int64_t b = head / op.H, h = head % op.H;

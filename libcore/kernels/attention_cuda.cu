@@ -377,6 +377,10 @@ void CudaKernels::attention_forward(const AttentionForward& op) {
   });
 }
 
+std::int64_t attention_workspace(const PassShape& shape) {
+  return shape.B * shape.H * shape.T * static_cast<std::int64_t>(sizeof(float));
+}
+
 void CudaKernels::attention_backward(const AttentionBackward& op) {
   if (op.B == 0 || op.T == 0) return;
   const std::int64_t D = op.C / op.H, rows = op.B * op.H * op.T;

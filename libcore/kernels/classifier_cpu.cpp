@@ -75,6 +75,31 @@ float loss_of(const RowStatistics& row, float target_logit) {
   return static_cast<float>(std::log(row.sum) - (double{target_logit} - double{row.largest}));
 }
 
+/// Of the losses alone: each thread has the logits of a tile; then statistics and target logits.
+struct LossMemory {
+  LossMemory(std::int64_t row_count, std::int64_t V, int threads)
+      : N(row_count),
+        tiling(N, V),
+        pieces(tiling.column_tile_count()),
+        tile_floats(round_up(tiling.row_step() * tiling.column_step(), 16)),
+        tiles_floats(threads * tile_floats),
+        statistics_floats(round_up(2 * N * pieces, 16)) {}
+  std::int64_t floats() const { return tiles_floats + statistics_floats + N; }
+  std::int64_t N;
+  Tiling tiling;
+  std::int64_t pieces, tile_floats, tiles_floats, statistics_floats;
+};
+
+/// With gradients: the logits of a chunk of rows, and their statistics. N > 0.
+struct ChunkMemory {
+  ChunkMemory(std::int64_t N, std::int64_t V)
+      : rows(divide_up(N, divide_up(N, kMostRowsOfChunk))),
+        stride(round_up(V, 16)),
+        most_pieces(Tiling(rows, V).column_tile_count()) {}
+  std::int64_t floats() const { return rows * stride + 2 * rows * most_pieces; }
+  std::int64_t rows, stride, most_pieces;
+};
+
 void check_targets(const std::int32_t* targets, std::int64_t N, std::int64_t V) {
   for (std::int64_t row = 0; row < N; ++row) {
     if (targets[row] >= V) {
@@ -101,6 +126,11 @@ Product product_of_logits(const float* x, const float* wte, std::int64_t rows, s
 
 }  // namespace
 
+std::int64_t classifier_workspace(const PassShape& shape, bool backward, int threads) {
+  const std::int64_t N = shape.B * shape.T;
+  return backward ? ChunkMemory(N, shape.V).floats() : LossMemory(N, shape.V, threads).floats();
+}
+
 void CpuKernels::head_forward(const HeadForward& op) {
   if (op.N <= kFewRows) return head_of_few_rows(team_, op);
   multiply_in_tiles(team_,
@@ -114,13 +144,12 @@ void CpuKernels::classifier_forward(const ClassifierForward& op) {
   const std::int32_t* targets = ints_of(op.targets);
   float* losses = floats_of(op.losses);
   check_targets(targets, op.N, op.V);
-  const Tiling tiling(op.N, op.V);
-  const std::int64_t pieces = tiling.column_tile_count();
-  const std::int64_t tile_floats = round_up(tiling.row_step() * tiling.column_step(), 16);
-  const std::int64_t statistics_floats = round_up(2 * op.N * pieces, 16);
-  float* memory = workspace_.reserve(team_.threads() * tile_floats + statistics_floats + op.N);
-  auto* statistics = reinterpret_cast<PieceStatistics*>(memory + team_.threads() * tile_floats);
-  float* target_logits = memory + team_.threads() * tile_floats + statistics_floats;
+  const LossMemory layout(op.N, op.V, team_.threads());
+  const auto& tiling = layout.tiling;
+  const std::int64_t pieces = layout.pieces, tile_floats = layout.tile_floats;
+  float* memory = workspace_.reserve(layout.floats());
+  auto* statistics = reinterpret_cast<PieceStatistics*>(memory + layout.tiles_floats);
+  float* target_logits = memory + layout.tiles_floats + layout.statistics_floats;
   team_.for_each_task(tiling.tile_count(), [&](std::int64_t task, int thread) {
     const auto [rows, columns] = tiling.tile(task);
     float* logits = memory + thread * tile_floats;
@@ -149,10 +178,9 @@ void CpuKernels::classifier_forward_backward(const ClassifierForwardBackward& op
   float *all_losses = floats_of(op.losses), *all_dx = floats_of(op.dx), *dwte = floats_of(op.dwte);
   check_targets(all_targets, op.N, V);
   if (op.N == 0) return;
-  const std::int64_t chunk_rows = divide_up(op.N, divide_up(op.N, kMostRowsOfChunk));
-  const std::int64_t stride = round_up(V, 16);
-  const std::int64_t most_pieces = Tiling(chunk_rows, V).column_tile_count();
-  float* logits = workspace_.reserve(chunk_rows * stride + 2 * chunk_rows * most_pieces);
+  const ChunkMemory layout(op.N, V);
+  const std::int64_t chunk_rows = layout.rows, stride = layout.stride;
+  float* logits = workspace_.reserve(layout.floats());
   auto* statistics = reinterpret_cast<PieceStatistics*>(logits + chunk_rows * stride);
   for (std::int64_t first = 0; first < op.N; first += chunk_rows) {
     const std::int64_t rows_here = std::min(chunk_rows, op.N - first);

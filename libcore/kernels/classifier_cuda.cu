@@ -57,7 +57,24 @@ __global__ void classifier_kernel(Element* logits, const std::int32_t* targets, 
   }
 }
 
+struct Chunk {
+  std::int64_t rows, stride;
+};
+Chunk chunk_of(std::int64_t N, std::int64_t V) {
+  const std::int64_t chunks = (N + kMostRowsOfChunk - 1) / kMostRowsOfChunk;
+  return {.rows = (N + chunks - 1) / chunks,
+          .stride = (V + kStrideMultiple - 1) / kStrideMultiple * kStrideMultiple};
+}
+std::int64_t chunk_bytes(std::int64_t N, std::int64_t V, device::DataType type) {
+  const auto chunk = chunk_of(N, V);
+  return chunk.rows * chunk.stride * static_cast<std::int64_t>(bytes_of(type));
+}
+
 }  // namespace
+
+std::int64_t classifier_workspace(const PassShape& shape, device::DataType type) {
+  return chunk_bytes(shape.B * shape.T, shape.V, type);
+}
 
 template <class Op>
 void CudaKernels::classify(const Op& op, float scale, const TensorView& dx,
@@ -67,11 +84,8 @@ void CudaKernels::classify(const Op& op, float scale, const TensorView& dx,
   // Where a gradient follows, the logits become it and have its type; a loss alone is taken of
   // logits in float.
   const auto type = dx ? op.x.type : device::DataType::kF32;
-  const std::int64_t chunks = (op.N + kMostRowsOfChunk - 1) / kMostRowsOfChunk;
-  const std::int64_t chunk_rows = (op.N + chunks - 1) / chunks;
-  const std::int64_t stride = (V + kStrideMultiple - 1) / kStrideMultiple * kStrideMultiple;
-  const std::int64_t bytes = chunk_rows * stride * static_cast<std::int64_t>(bytes_of(type));
-  void* memory = workspace_.reserve((bytes + 3) / 4);
+  const auto [chunk_rows, stride] = chunk_of(op.N, V);
+  void* memory = workspace_.reserve((chunk_bytes(op.N, V, type) + 3) / 4);
   const auto rows_of = [&](const TensorView& view, std::int64_t row_count, std::int64_t first = 0) {
     return GpuMatrix{
         .data = view.part(first * C, {row_count, C}).data, .type = view.type, .stride = C};

@@ -160,6 +160,12 @@ void CudaKernels::embedding_forward(const EmbeddingForward& op) {
   });
 }
 
+std::int64_t embedding_workspace(const PassShape& shape) {
+  const std::int64_t rows = shape.B * shape.T;
+  return (std::int64_t{kDigits} * blocks_for(rows, kTile) + 2 * rows) *
+         static_cast<std::int64_t>(sizeof(std::int32_t));
+}
+
 void CudaKernels::embedding_backward(const EmbeddingBackward& op) {
   const std::int64_t rows = op.B * op.T;
   if (rows == 0 || op.C == 0) return;

@@ -195,6 +195,10 @@ constexpr std::int64_t kHeadRowsOfTask = 64;
 
 }  // namespace
 
+std::int64_t few_rows_workspace(std::int64_t N, std::int64_t K, std::int64_t M) {
+  return divide_up(K, kDepthOfBlock) * N * round_up(M, 16);
+}
+
 void multiply_few_rows(ThreadTeam& team, const MatmulForward& op, Workspace& workspace) {
   const float *x = floats_of(op.x), *weight = floats_of(op.weight), *bias = floats_of(op.bias);
   float *y = floats_of(op.y), *pre_activation = floats_of(op.pre_activation);
@@ -204,7 +208,7 @@ void multiply_few_rows(ThreadTeam& team, const MatmulForward& op, Workspace& wor
   const std::int64_t column_step = std::max(
       kLeastColumnsOfTask, divide_up(M, divide_up(kTasksOfThread * team.threads(), blocks)));
   const std::int64_t column_tasks = divide_up(M, column_step);
-  float* sums = workspace.reserve(blocks * N * stride);
+  float* sums = workspace.reserve(few_rows_workspace(N, K, M));
   team.for_each_task(blocks * column_tasks, [&](std::int64_t task, int) {
     const std::int64_t block = task / column_tasks;
     const Range depth = range_of_task(block, kDepthOfBlock, K);

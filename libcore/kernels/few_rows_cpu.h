@@ -11,6 +11,8 @@
 
 namespace gpt2::kernels {
 
+/// Floats of the workspace for a product of (N, K) and (K, M).
+std::int64_t few_rows_workspace(std::int64_t N, std::int64_t K, std::int64_t M);
 /// MatmulForward of at most kFewRows rows.
 void multiply_few_rows(ThreadTeam& team, const MatmulForward& op, Workspace& workspace);
 /// HeadForward of at most kFewRows rows.

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "libcore/kernels/kernels_cuda.h"
 
+#include <algorithm>
+
 #include "formats/errors.h"
 
 namespace gpt2::kernels {
@@ -14,6 +16,20 @@ Element* elements_of(const TensorView& view, device::DataType type, const char* 
 }
 
 }  // namespace
+
+std::size_t CudaKernels::workspace_bytes(const PassShape& shape, bool backward) const {
+  // Partial sums of squares, and the table of AdamW's pieces, which is kept.
+  constexpr std::int64_t kParametersOfByte = 128;
+  constexpr std::int64_t kSmallest = 16 * 1024;
+  const std::int64_t tables = kSmallest + shape.parameter_count / kParametersOfByte;
+  // Logits are of the type of the computation where a gradient follows.
+  auto bytes = classifier_workspace(shape, backward ? compute_type_ : device::DataType::kF32);
+  if (backward) {
+    bytes = std::max({bytes, attention_workspace(shape), embedding_workspace(shape),
+                      layernorm_workspace(shape), matmul_workspace(shape)});
+  }
+  return static_cast<std::size_t>(std::max(bytes, tables) + tables);
+}
 
 template <>
 float* cuda_elements(const TensorView& view) {

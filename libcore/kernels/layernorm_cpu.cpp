@@ -93,6 +93,13 @@ constexpr std::int64_t kRowsOfGradientBlock =
     64;  // backward: rows whose parameter gradients are summed first
 }  // namespace
 
+std::int64_t layernorm_workspace(const PassShape& shape, bool backward, int threads) {
+  const std::int64_t row = round_up(shape.C, 16);  // with dropout each thread has one
+  return backward
+             ? std::max(threads * row, 2 * divide_up(shape.B * shape.T, kRowsOfGradientBlock) * row)
+             : 0;
+}
+
 void CpuKernels::layernorm_forward(const LayerNormForward& op) {
   const float *x = floats_of(op.x), *weight = floats_of(op.weight), *bias = floats_of(op.bias);
   float *y = floats_of(op.y), *mean = floats_of(op.mean), *rstd = floats_of(op.rstd);

@@ -13,6 +13,7 @@ namespace gpt2::kernels {
 namespace {
 
 constexpr std::int64_t kMostSharedBytes = 96 * 1024;
+constexpr std::int64_t kMostBlocks = 512;  // of the backward pass: each has sums of its own
 
 template <class Element>
 struct Normalisation {
@@ -208,9 +209,14 @@ void CudaKernels::residual_layernorm_forward(const ResidualLayerNormForward& op)
   });
 }
 
+std::int64_t layernorm_workspace(const PassShape& shape) {
+  return 2 * std::min(shape.B * shape.T, kMostBlocks) * shape.C *
+         static_cast<std::int64_t>(sizeof(float));
+}
+
 void CudaKernels::layernorm_backward(const LayerNormBackward& op) {
   if (op.N == 0) return;
-  constexpr std::int64_t kWarps = 8, kMostBlocks = 512;
+  constexpr std::int64_t kWarps = 8;
   const std::int64_t sums_bytes = 2 * op.C * static_cast<std::int64_t>(sizeof(float));
   const unsigned warps = warps_of_block(sums_bytes, kWarps, op.C);
   const std::int64_t rows_of_block =

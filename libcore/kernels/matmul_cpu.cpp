@@ -30,6 +30,9 @@ constexpr std::int64_t kRowMultiple = 8, kColumnMultiple = 48;  // of oneDNN's A
 // transposed once before.
 constexpr std::int64_t kRowsWorthTransposing = 512;
 
+// Whose parts of a bias' gradient are summed first.
+constexpr std::int64_t kRowsOfBlock = 128;
+
 // The step that cuts `count` into the number of parts that steps of `most` need, but equal ones.
 std::int64_t equal_step(std::int64_t count, std::int64_t most, std::int64_t multiple) {
   return std::max<std::int64_t>(1, round_up(divide_up(count, divide_up(count, most)), multiple));
@@ -84,6 +87,18 @@ void multiply(const Product& p) {
         fmt::format("oneDNN: matrix product {} x {} x {} failed with status {}", p.rows, p.columns,
                     p.inner, static_cast<int>(status)));
   }
+}
+
+std::int64_t matmul_workspace(const PassShape& shape, bool backward, int) {
+  const std::int64_t N = shape.B * shape.T, widest = std::max(3 * shape.C, shape.F);
+  std::int64_t floats = 0;
+  if (N <= kFewRows) {
+    floats =
+        std::max(few_rows_workspace(N, shape.C, widest), few_rows_workspace(N, shape.F, shape.C));
+  }
+  if (!backward) return floats;
+  if (N >= kRowsWorthTransposing) floats = std::max(floats, shape.C * widest);
+  return std::max(floats, divide_up(N, kRowsOfBlock) * round_up(widest, 16));
 }
 
 void CpuKernels::matmul_forward(const MatmulForward& op) {
@@ -150,7 +165,6 @@ void CpuKernels::matmul_backward_weight(const MatmulBackwardWeight& op) {
                      .add = true},
                     [](const Tiling::Tile&) {});
   if (!op.dbias) return;
-  constexpr std::int64_t kRowsOfBlock = 128;
   const std::int64_t blocks = divide_up(op.N, kRowsOfBlock), stride = round_up(op.M, 16);
   float* partials = workspace_.reserve(blocks * stride);
   team_.for_each_task(blocks, [&](std::int64_t block, int) {

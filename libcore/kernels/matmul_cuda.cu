@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // Products by cuBLASLt, with what follows them done at once where it can; and products of the few
 // rows that decoding has.
+#include <algorithm>
+
 #include "libcore/kernels/gelu_cuda.cuh"
 #include "libcore/kernels/kernels_cuda.h"
 #include "libcore/kernels/launch_cuda.cuh"
@@ -131,6 +133,11 @@ GpuMatrix matrix(const TensorView& view, std::int64_t stride, bool transposed = 
 }
 
 }  // namespace
+
+std::int64_t matmul_workspace(const PassShape& shape) {
+  return blocks_for(shape.B * shape.T, kRowsOfSum) * std::max(3 * shape.C, shape.F) *
+         static_cast<std::int64_t>(sizeof(float));
+}
 
 void CudaKernels::matmul_forward(const MatmulForward& op) {
   if (op.N == 0 || op.M == 0) return;

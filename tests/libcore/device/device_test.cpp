@@ -6,10 +6,14 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "formats/errors.h"
+#include "libcore/device/device_cpu.h"
+#include "tests/support/temporary_folder.h"
 
 namespace gpt2::device {
 
@@ -85,6 +89,50 @@ BOOST_AUTO_TEST_CASE(memory_is_aligned_and_holds_what_is_copied) {
     device->copy_to_host(received.data(), other.data(), bytes);
     BOOST_TEST((received == std::vector<char>(bytes)));
   }
+}
+
+BOOST_AUTO_TEST_CASE(free_bytes_are_some_and_fewer_while_memory_is_held) {
+  const auto device = open_device("auto", 1);
+  BOOST_TEST(device->free_bytes() > 0U);
+  if (device->name().starts_with("cpu")) return;  // others take and give memory meanwhile
+  const auto before = device->free_bytes();
+  const DeviceBuffer held(*device, std::size_t{8} << 20);
+  BOOST_TEST(device->free_bytes() + held.bytes() <= before);
+}
+
+/// A folder that looks like a system's proc and sys.
+struct System : support::TemporaryFolder {
+  void write(const std::string& name, const std::string& text) const {
+    std::filesystem::create_directories((path() / name).parent_path());
+    std::ofstream(path() / name) << text;
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(free_host_memory_is_the_least_that_system_and_control_groups_leave,
+                        System) {
+  BOOST_TEST(free_host_bytes(path()) == UINT64_MAX);
+  write("proc/meminfo", "MemTotal:  9000 kB\nMemAvailable:    4000 kB\nSwapFree:  96 kB\n");
+  BOOST_TEST(free_host_bytes(path()) == 4096U * 1024);
+  write("proc/self/cgroup", "1:cpu:/\n0::/a/b\n");
+  write("sys/fs/cgroup/a/b/memory.max", "max\n");
+  write("sys/fs/cgroup/a/b/memory.current", "1000\n");
+  BOOST_TEST(free_host_bytes(path()) == 4096U * 1024);
+  write("sys/fs/cgroup/a/memory.max", "3000000\n");
+  write("sys/fs/cgroup/a/memory.current", "2000000\n");
+  BOOST_TEST(free_host_bytes(path()) == 1000000U);
+  write("sys/fs/cgroup/a/memory.stat", "anon 5\ninactive_file 500000\nfile 9\n");
+  BOOST_TEST(free_host_bytes(path()) == 1500000U);
+  write("sys/fs/cgroup/memory.max", "700\n");  // as a container sees its own group
+  write("sys/fs/cgroup/memory.current", "900\n");
+  BOOST_TEST(free_host_bytes(path()) == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(control_groups_of_version_1_count_too, System) {
+  write("proc/self/cgroup", "4:memory:/job\n0::/\n");
+  write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "5000\n");
+  write("sys/fs/cgroup/memory/job/memory.usage_in_bytes", "4000\n");
+  write("sys/fs/cgroup/memory/job/memory.stat", "total_inactive_file 600\n");
+  BOOST_TEST(free_host_bytes(path()) == 1600U);
 }
 
 BOOST_AUTO_TEST_CASE(a_moved_buffer_keeps_its_memory) {
