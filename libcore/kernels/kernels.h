@@ -11,8 +11,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -280,6 +282,20 @@ class Kernels {
   /// The sum of squares of each `part` elements of x, the last of what is left, in double and in a
   /// fixed order; waits for the result.
   virtual std::vector<double> sums_of_squares(TensorView x, std::int64_t part) = 0;
+
+  /// Where a product can be done in several ways, that differ in their bits: finds the fastest way
+  /// of each product that `run` does, by timing, and returns a record of them. What products are
+  /// added to in `run` is worth nothing afterwards. Empty, and nothing run, where there is one way.
+  virtual std::string choose_products(const std::function<void()>& run) {
+    static_cast<void>(run);
+    return {};
+  }
+  /// Does these products as in the record from now on. False if it is another GPU's or library's,
+  /// or none at all: nothing is taken then.
+  virtual bool use_products(std::string_view record) {
+    static_cast<void>(record);
+    return true;
+  }
 };
 
 /// Whether a device of this kind (auto, cpu, cuda) computes with `precision`: fp32, the only one of

@@ -59,6 +59,12 @@ class CudaKernels final : public Kernels {
   void add(TensorView to, TensorView from) override;
   void convert(TensorView to, TensorView from) override;
   std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
+  std::string choose_products(const std::function<void()>& run) override {
+    products_.begin_choosing();
+    run();
+    return products_.end_choosing();
+  }
+  bool use_products(std::string_view record) override { return products_.use_choices(record); }
 
  private:
   cudaStream_t stream() const { return device_.stream(); }

@@ -57,6 +57,10 @@ class TimedKernels final : public Kernels {
   void add(TensorView to, TensorView from) override;
   void convert(TensorView to, TensorView from) override;
   std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
+  std::string choose_products(const std::function<void()>& run) override {
+    return kernels_.choose_products(run);
+  }
+  bool use_products(std::string_view record) override { return kernels_.use_products(record); }
 
  private:
   using Clock = std::chrono::steady_clock;

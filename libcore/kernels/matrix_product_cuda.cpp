@@ -5,18 +5,24 @@
 #include <cublasLt.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <optional>
-#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "formats/errors.h"
+#include "libcore/kernels/product_choices_cuda.h"
 
 namespace gpt2::kernels {
 namespace {
 
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what cuBLAS asks for on Hopper
-constexpr std::int64_t kAlignedBytes = 16;
+constexpr std::int64_t kAuxiliaryAlignment = 16;  // bytes; cublasLt.h, EPILOGUE_AUX_LD
+constexpr int kMostCandidates = 8;
+constexpr int kTimings = 5;  // of each candidate, after one that is not counted
 
 void check(cublasStatus_t status, std::string_view what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
@@ -51,36 +57,6 @@ class Owned {
  private:
   Handle handle_ = nullptr;
 };
-
-/// The largest power of two, up to 16 bytes, that rows of a matrix begin at multiples of.
-int alignment_of(const GpuMatrix& matrix) {
-  const auto bits = reinterpret_cast<std::uintptr_t>(matrix.data) |
-                    static_cast<std::uintptr_t>(matrix.stride) * device::bytes_of(matrix.type) |
-                    kAlignedBytes;
-  return static_cast<int>(bits & -bits);
-}
-
-/// What decides how a product is done: sizes, types, strides, alignment. Not the data.
-using Key = std::array<std::int64_t, 18>;
-
-Key key_of(const MatrixProduct& p) {
-  const auto part = [](const GpuMatrix& m) {
-    return static_cast<std::int64_t>(m.type) * 64 + alignment_of(m) * 2 + (m.transposed ? 1 : 0);
-  };
-  return {p.rows,
-          p.columns,
-          p.inner,
-          p.a.stride,
-          p.b.stride,
-          p.c.stride,
-          part(p.a),
-          part(p.b),
-          part(p.c),
-          p.add ? 1 : 0,
-          static_cast<std::int64_t>(p.epilogue),
-          p.pre_activation.stride,
-          part(p.pre_activation)};
-}
 
 /// A product as cuBLASLt wants it: columns run first there, so it computes c^T = b^T a^T.
 class Description {
@@ -148,6 +124,19 @@ class Description {
   Layout a_, b_, c_;
 };
 
+/// A point in the stream's work.
+class Event {
+ public:
+  Event() { GPT2_CUDA_CHECK(cudaEventCreate(&event_)); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  ~Event() { cudaEventDestroy(event_); }
+  cudaEvent_t get() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 }  // namespace
 
 struct MatrixProducts::State {
@@ -156,7 +145,9 @@ struct MatrixProducts::State {
     check(cublasLtCreate(handle.out()), "Create");
   }
 
-  std::optional<cublasLtMatmulAlgo_t> choose(const MatrixProduct& p, const Description& described) {
+  /// The ways that the library thinks best, the best first; at most `most`.
+  std::vector<cublasLtMatmulAlgo_t> candidates(const MatrixProduct& p, const Description& described,
+                                               int most) {
     Owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy> preference;
     check(cublasLtMatmulPreferenceCreate(preference.out()), "MatmulPreferenceCreate");
     const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
@@ -169,50 +160,135 @@ struct MatrixProducts::State {
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, static_cast<std::uint32_t>(alignment_of(p.a)));
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<std::uint32_t>(alignment_of(p.c)));
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, static_cast<std::uint32_t>(alignment_of(p.c)));
-    cublasLtMatmulHeuristicResult_t result{};
+    std::array<cublasLtMatmulHeuristicResult_t, kMostCandidates> results{};
     int found = 0;
     const auto status = cublasLtMatmulAlgoGetHeuristic(
         handle.get(), described.operation(), described.b(), described.a(), described.c(),
-        described.c(), preference.get(), 1, &result, &found);
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && found == 0)) {
-      return std::nullopt;
-    }
+        described.c(), preference.get(), most, results.data(), &found);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return {};
     check(status, "MatmulAlgoGetHeuristic");
-    return result.algo;
+    std::vector<cublasLtMatmulAlgo_t> algorithms;
+    for (int i = 0; i < found; ++i) {
+      if (results[i].state == CUBLAS_STATUS_SUCCESS) algorithms.push_back(results[i].algo);
+    }
+    return algorithms;
+  }
+
+  cublasStatus_t run(const MatrixProduct& p, const Description& described,
+                     const cublasLtMatmulAlgo_t& algorithm) {
+    const float alpha = 1, beta = p.add ? 1.0F : 0.0F;
+    return cublasLtMatmul(handle.get(), described.operation(), &alpha, p.b.data, described.b(),
+                          p.a.data, described.a(), &beta, p.c.data, described.c(), p.c.data,
+                          described.c(), &algorithm, workspace.data(), kWorkspaceBytes,
+                          device.stream());
+  }
+
+  /// The fastest by the median of some timings.
+  cublasLtMatmulAlgo_t fastest(const MatrixProduct& p, const Description& described,
+                               const std::vector<cublasLtMatmulAlgo_t>& algorithms) {
+    const Event begin, end;
+    const cublasLtMatmulAlgo_t* best = &algorithms.front();
+    float best_time = INFINITY;
+    for (const auto& algorithm : algorithms) {
+      if (run(p, described, algorithm) != CUBLAS_STATUS_SUCCESS) continue;
+      std::array<float, kTimings> times{};
+      for (float& milliseconds : times) {
+        GPT2_CUDA_CHECK(cudaEventRecord(begin.get(), device.stream()));
+        check(run(p, described, algorithm), "Matmul");
+        GPT2_CUDA_CHECK(cudaEventRecord(end.get(), device.stream()));
+        GPT2_CUDA_CHECK(cudaEventSynchronize(end.get()));
+        GPT2_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
+      }
+      std::nth_element(times.begin(), times.begin() + kTimings / 2, times.end());
+      if (times[kTimings / 2] < best_time) {
+        best_time = times[kTimings / 2];
+        best = &algorithm;
+      }
+    }
+    return *best;
+  }
+
+  /// None: there is no way.
+  std::optional<cublasLtMatmulAlgo_t> choose(const MatrixProduct& p, const ProductKey& key,
+                                             const Description& described) {
+    if (const auto recorded = choices.of_products.find(key);
+        recorded != choices.of_products.end()) {
+      cublasLtMatmulAlgo_t algorithm{};
+      static_assert(sizeof algorithm.data == sizeof(ProductChoice));
+      std::ranges::copy(recorded->second, algorithm.data);
+      cublasLtMatmulHeuristicResult_t result{};
+      // The record comes from a file.
+      if (cublasLtMatmulAlgoCheck(handle.get(), described.operation(), described.b(), described.a(),
+                                  described.c(), described.c(), &algorithm,
+                                  &result) == CUBLAS_STATUS_SUCCESS &&
+          result.workspaceSize <= kWorkspaceBytes) {
+        return algorithm;
+      }
+    }
+    const auto algorithms = candidates(p, described, choosing ? kMostCandidates : 1);
+    if (algorithms.empty()) return std::nullopt;
+    if (!choosing) return algorithms.front();
+    const auto algorithm = fastest(p, described, algorithms);
+    std::ranges::copy(algorithm.data, choices.of_products[key].begin());
+    return algorithm;
   }
 
   device::CudaDevice& device;
   bool tf32;
   device::DeviceBuffer workspace;
   Owned<cublasLtHandle_t, cublasLtDestroy> handle;
-  std::map<Key, std::optional<cublasLtMatmulAlgo_t>> chosen;  // none: there is no way
+  bool choosing = false;
+  ProductChoices choices;                                           // by timing
+  std::map<ProductKey, std::optional<cublasLtMatmulAlgo_t>> taken;  // none: there is no way
 };
 
 MatrixProducts::MatrixProducts(device::CudaDevice& device, bool tf32)
-    : state_(std::make_unique<State>(device, tf32)) {}
+    : state_(std::make_unique<State>(device, tf32)) {
+  int number = 0;
+  GPT2_CUDA_CHECK(cudaGetDevice(&number));
+  cudaDeviceProp properties{};
+  GPT2_CUDA_CHECK(cudaGetDeviceProperties(&properties, number));
+  state_->choices.made_by =
+      fmt::format("{}, cuBLASLt {}", std::string_view(properties.name), cublasLtGetVersion());
+}
 MatrixProducts::~MatrixProducts() = default;
+
+void MatrixProducts::begin_choosing() {
+  state_->choices.of_products.clear();
+  state_->taken.clear();
+  state_->choosing = true;
+}
+
+std::string MatrixProducts::end_choosing() {
+  state_->choosing = false;
+  return state_->choices.encode();
+}
+
+bool MatrixProducts::use_choices(std::string_view record) {
+  auto choices = ProductChoices::decode(record);
+  if (!choices || choices->made_by != state_->choices.made_by) return false;
+  state_->choices = std::move(*choices);
+  state_->taken.clear();
+  return true;
+}
 
 bool MatrixProducts::multiply(const MatrixProduct& p) {
   const auto shape = [&] { return fmt::format("{} x {} x {}", p.rows, p.columns, p.inner); };
-  // The auxiliary matrix must lie at multiples of 16 bytes (cublasLt.h, EPILOGUE_AUX_LD).
   if (p.pre_activation.data != nullptr && p.epilogue != Epilogue::kNone &&
-      alignment_of(p.pre_activation) < kAlignedBytes) {
+      alignment_of(p.pre_activation) < kAuxiliaryAlignment) {
     return false;
   }
-  const Description described(p, state_->tf32 && p.a.type == device::DataType::kF32);
-  const auto [entry, is_new] = state_->chosen.try_emplace(key_of(p));
-  if (is_new) entry->second = state_->choose(p, described);
+  const bool tf32 = state_->tf32 && p.a.type == device::DataType::kF32;
+  const Description described(p, tf32);
+  const auto key = key_of(p, tf32);
+  const auto [entry, is_new] = state_->taken.try_emplace(key);
+  if (is_new) entry->second = state_->choose(p, key, described);
   if (!entry->second) {
     if (p.epilogue != Epilogue::kNone) return false;
     throw formats::UnavailableError(
         fmt::format("device cuda: cuBLASLt has no way to do a product of {}", shape()));
   }
-  const float alpha = 1, beta = p.add ? 1.0F : 0.0F;
-  check(cublasLtMatmul(state_->handle.get(), described.operation(), &alpha, p.b.data, described.b(),
-                       p.a.data, described.a(), &beta, p.c.data, described.c(), p.c.data,
-                       described.c(), &*entry->second, state_->workspace.data(), kWorkspaceBytes,
-                       state_->device.stream()),
-        shape());
+  check(state_->run(p, described, *entry->second), shape());
   return true;
 }
 

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "libcore/device/device_cuda.h"
 
@@ -50,6 +52,16 @@ class MatrixProducts {
   /// Without epilogue every product is done. Stream: queued. Throws: UnavailableError with the
   /// shape.
   bool multiply(const MatrixProduct& product);
+
+  /// Until end_choosing(), the first multiply() of each kind of product times several ways and
+  /// takes the fastest; what a product is added to is worth nothing after that. Choices before are
+  /// forgotten.
+  void begin_choosing();
+  /// The record of what was chosen.
+  std::string end_choosing();
+  /// Does products as in the record, and others in the way that the library thinks best. False if
+  /// the record is of another GPU or version of the library, or none at all: nothing is taken then.
+  bool use_choices(std::string_view record);
 
  private:
   struct State;
