@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc)
 GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ON || echo OFF)
 CONFIGURE = cmake -S . -B $(BUILD) -G Ninja -DGPT2_WITH_CUDA=$(GPU) $(CMAKE_ARGS)
 BUILD_ALL = cmake --build $(BUILD) -j $(JOBS)
-# gpt2-fetch is built where libcurl and libzip are, and by what needs it, which installs them.
+# gpt2-fetch is built where libcurl is, and by what needs it, which installs them.
 FETCHING := hellaswag wikitext103 gpt2-124m
 FETCH := $(if $(filter gpt2,$(VOCAB))$(filter $(FETCHING),$(MAKECMDGOALS)),ON)
 export PATH := $(abspath $(BUILD))/bin:$(PATH)
@@ -23,7 +23,7 @@ help:
 	@echo 'make gpt2-124m         reproduce GPT-2 124M on FineWeb-Edu 10B; BUDGET=small: with 32,768 tokens a step'
 	@echo 'make oracle            compare with PyTorch, transformers, tiktoken, tokenizers'
 	@echo 'make fuzz              give every reader of a format RUNS=20000 broken inputs; FORMAT=name for one of them'
-	@echo 'make build             the tools alone, in $(BUILD)/bin; FETCH=ON: with gpt2-fetch, which needs libcurl and libzip'
+	@echo 'make build             the tools alone, in $(BUILD)/bin; FETCH=ON: with gpt2-fetch, which needs libcurl'
 
 build:
 	@scripts/setup_debian.sh build $(if $(FETCH),fetch)

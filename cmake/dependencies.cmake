@@ -12,6 +12,7 @@ find_package(Snappy REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(liblz4 REQUIRED IMPORTED_TARGET liblz4)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 
 # Debian's dnnl-config.cmake asks for OpenCL headers that libdnnl-dev does not bring.
@@ -21,17 +22,11 @@ add_library(gpt2::dnnl INTERFACE IMPORTED)
 target_include_directories(gpt2::dnnl INTERFACE ${DNNL_INCLUDE_DIR})
 target_link_libraries(gpt2::dnnl INTERFACE ${DNNL_LIBRARY})
 
-# gpt2-fetch alone needs these, and everything else can be built and used without it.
+# gpt2-fetch alone needs this, and everything else can be built and used without it.
 find_package(CURL 7.85 QUIET)
-pkg_check_modules(libzip QUIET IMPORTED_TARGET libzip)
-set(fetch_possible OFF)
-if(CURL_FOUND AND libzip_FOUND)
-  set(fetch_possible ON)
-endif()
-option(GPT2_WITH_FETCH "gpt2-fetch (needs libcurl and libzip)" ${fetch_possible})
+option(GPT2_WITH_FETCH "gpt2-fetch (needs libcurl)" ${CURL_FOUND})
 if(GPT2_WITH_FETCH)
   find_package(CURL 7.85 REQUIRED)
-  pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 endif()
 
 # Ranks of gpt2-train.

@@ -41,6 +41,13 @@ void store(FloatType type, float value, std::uint8_t* bytes) {
 
 std::size_t stored_bytes(FloatType type) { return type == FloatType::kF32 ? 4 : 2; }
 
+void decode_floats(FloatType type, std::span<const std::uint8_t> bytes, std::span<float> values) {
+  const auto element_bytes = stored_bytes(type);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = load(type, &bytes[i * element_bytes]);
+  }
+}
+
 void read_floats(const InputFile& file, std::uint64_t offset, FloatType type,
                  std::span<float> values) {
   const auto element_bytes = stored_bytes(type);
@@ -48,9 +55,7 @@ void read_floats(const InputFile& file, std::uint64_t offset, FloatType type,
   while (!values.empty()) {
     const auto count = std::min(values.size(), kPieceElements);
     file.read(offset, {piece.data(), count * element_bytes});
-    for (std::size_t i = 0; i < count; ++i) {
-      values[i] = load(type, piece.data() + i * element_bytes);
-    }
+    decode_floats(type, piece, values.first(count));
     values = values.subspan(count);
     offset += count * element_bytes;
   }

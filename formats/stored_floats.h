@@ -17,6 +17,8 @@ enum class FloatType { kF32, kBF16, kF16 };
 /// Bytes of one value.
 std::size_t stored_bytes(FloatType type);
 
+/// Fills `values` with what `bytes`, as many as it needs, hold; exact.
+void decode_floats(FloatType type, std::span<const std::uint8_t> bytes, std::span<float> values);
 /// Fills `values` with what is stored from byte `offset` on; exact. Throws: as InputFile::read.
 void read_floats(const InputFile& file, std::uint64_t offset, FloatType type,
                  std::span<float> values);

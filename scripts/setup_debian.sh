@@ -6,9 +6,9 @@
 set -eu
 
 build="g++ make cmake ninja-build pkg-config libcli11-dev libfmt-dev libyaml-cpp-dev libsimdjson-dev
-  libssl-dev libdnnl-dev libhwy-dev zlib1g-dev libzstd-dev libsnappy-dev liblz4-dev"
+  libssl-dev libdnnl-dev libhwy-dev zlib1g-dev libzstd-dev libsnappy-dev liblz4-dev libzip-dev"
 demo="$build bible-kjv zstd"
-fetch="libcurl4-openssl-dev libzip-dev ca-certificates"
+fetch="libcurl4-openssl-dev ca-certificates"
 mpi="libopenmpi-dev openmpi-bin"
 test="$demo $fetch $mpi libboost-test-dev groff-base procps lowdown zsh"
 oracle="$test python3 python3-venv"

@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <string_view>
 #include <tuple>
 
 #include "formats/errors.h"
@@ -13,6 +15,7 @@
 #include "formats/json_reading.h"
 #include "formats/json_text.h"
 #include "formats/llmc.h"
+#include "formats/torch_checkpoint.h"
 
 namespace gpt2::model {
 namespace {
@@ -61,6 +64,39 @@ Gpt2Config load_llmc_config(const std::filesystem::path& path) {
                           .heads = header.heads,
                           .channels = header.channels,
                           .end_of_text = header.vocab_size - 1};
+  check_read(config, path.string());
+  return config;
+}
+
+/// The sizes of a file of torch.save are those of its tensors.
+Gpt2Config load_torch_config(const std::filesystem::path& path) {
+  const formats::TorchCheckpoint checkpoint(path);
+  const auto find = [&](std::string_view name) -> const formats::TorchTensor& {
+    for (const auto& tensor : checkpoint.tensors()) {
+      if (tensor.name.ends_with(name) && tensor.shape.size() == 2) return tensor;
+    }
+    throw formats::InputError(
+        fmt::format("{}: is no GPT-2: it has no matrix {}", path.string(), name));
+  };
+  Gpt2Config config;
+  config.vocab_size = find("wte.weight").shape[0];
+  config.channels = find("wte.weight").shape[1];
+  config.context = find("wpe.weight").shape[0];
+  config.layers = std::count_if(
+      checkpoint.tensors().begin(), checkpoint.tensors().end(),
+      [](const auto& tensor) { return std::string_view(tensor.name).ends_with(".ln_1.weight"); });
+  const auto& fc = find("h.0.mlp.c_fc.weight").shape;  // [in, out], or [out, in] in nn.Linear
+  config.ffn_channels = fc[0] == config.channels ? fc[1] : fc[0];
+  const auto heads = checkpoint.setting("n_head");
+  if (!heads) {
+    throw formats::InputError(fmt::format(
+        "{}: does not say how many heads the model has (n_head in its 'model_args' or 'config'); "
+        "put it into a folder as pytorch_model.bin, with {}",
+        path.string(), kConfigName));
+  }
+  config.heads = *heads;
+  config.end_of_text =
+      std::min(config.end_of_text, static_cast<std::uint32_t>(config.vocab_size - 1));
   check_read(config, path.string());
   return config;
 }
@@ -208,7 +244,10 @@ Gpt2Config decode_config(std::string_view text, const std::string& path) {
 }
 
 Gpt2Config load_config(const std::filesystem::path& model) {
-  if (std::filesystem::is_regular_file(model)) return load_llmc_config(model);
+  if (std::filesystem::is_regular_file(model)) {
+    return formats::begins_as_llmc_model(model) ? load_llmc_config(model)
+                                                : load_torch_config(model);
+  }
   constexpr std::uint64_t kMostBytes = 1 << 20;
   const auto path = model / kConfigName;
   return decode_config(formats::load_file(path, kMostBytes), path.string());

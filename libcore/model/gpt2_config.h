@@ -37,9 +37,10 @@ inline constexpr const char* kConfigName = "config.json";
 /// The text of config.json. Throws: InputError naming `path` and what is wrong or not supported
 /// (activation, scaling, cross attention ...).
 Gpt2Config decode_config(std::string_view text, const std::string& path);
-/// Reads DIRECTORY/config.json or, if `model` is a file, the header of llm.c's model file, which
-/// has no id of end-of-text: it is taken for the last token, as in GPT-2. Throws: InputError
-/// (missing; as decode_config); FormatError; IoError.
+/// Reads DIRECTORY/config.json or, if `model` is a file, the header of llm.c's model file or the
+/// shapes and settings of a file of torch.save. These have no id of end-of-text: it is taken for
+/// GPT-2's or, with fewer tokens, the last one. Throws: InputError (missing; as decode_config; no
+/// number of heads); FormatError; IoError.
 Gpt2Config load_config(const std::filesystem::path& model);
 /// What transformers reads. `dtype` is its name for the type of the weights: float32, float16 ...
 std::string encode_config(const Gpt2Config& config, std::string_view dtype);

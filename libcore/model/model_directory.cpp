@@ -13,6 +13,7 @@
 
 #include "formats/errors.h"
 #include "formats/llmc.h"
+#include "formats/torch_checkpoint.h"
 #include "libcore/model/gpt2_config.h"
 
 namespace gpt2::model {
@@ -108,17 +109,17 @@ ModelDirectory open_model_directory(const fs::path& given, std::vector<std::stri
   if (!is_there(given)) {
     throw InputError(
         fmt::format("{}: there is no such file or folder; give a checkpoint, a Hugging Face GPT-2 "
-                    "directory, a run folder or a model file of llm.c",
+                    "directory, a run folder or a model file of llm.c or nanoGPT",
                     given.string()));
   }
-  if (formats::begins_as_llmc_model(given)) {
+  if (formats::begins_as_llmc_model(given) || formats::begins_as_torch_checkpoint(given)) {
     load_config(given);  // refuses a damaged file
     return {given, std::nullopt};
   }
   if (!is_folder(given)) {
     throw InputError(
-        fmt::format("{}: is no model file of llm.c; give one, or the folder of a checkpoint, of a "
-                    "Hugging Face GPT-2 or of a run",
+        fmt::format("{}: is no model file of llm.c or nanoGPT; give one, or the folder of a "
+                    "checkpoint, of a Hugging Face GPT-2 or of a run",
                     given.string()));
   }
   if (is_there(given / formats::kCheckpointManifestName)) return open_checkpoint(given);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // Where models are kept: a checkpoint of ours, a Hugging Face GPT-2 directory, a run folder (its
-// newest good checkpoint), or a model file of llm.c.
+// newest good checkpoint), or a model file of llm.c, nanoGPT or build-nanogpt.
 #pragma once
 
 #include <filesystem>
@@ -13,8 +13,8 @@
 
 namespace gpt2::model {
 
-/// A folder with a model in it, or llm.c's file. With a manifest it is a checkpoint, and every file
-/// was compared with it: readers of a ModelDirectory need not look at a checksum again.
+/// A folder with a model in it, or another trainer's file. With a manifest it is a checkpoint, and
+/// every file was compared with it: readers of a ModelDirectory need not look at a checksum again.
 struct ModelDirectory {
   std::filesystem::path path;
   std::optional<formats::CheckpointManifest> manifest;

@@ -22,6 +22,7 @@
 #include "formats/json_text.h"
 #include "formats/llmc.h"
 #include "formats/safetensors.h"
+#include "formats/torch_checkpoint.h"
 
 namespace gpt2::model {
 namespace {
@@ -32,6 +33,7 @@ using formats::InputError;
 constexpr const char* kGenerationConfigName = "generation_config.json";
 constexpr const char* kWeightsName = "model.safetensors";
 constexpr const char* kIndexName = "model.safetensors.index.json";
+constexpr const char* kTorchWeightsName = "pytorch_model.bin";
 constexpr std::string_view kEmbeddingName = "transformer.wte.weight";
 
 /// False also when it cannot be told: reading the path then says why.
@@ -46,67 +48,88 @@ formats::JsonDocument load_json(const fs::path& path) {
   return {formats::load_file(path, kMostBytes), path.string()};
 }
 
-/// A tensor of a directory and the file that holds it.
+/// A tensor by the name that its file gives it.
 struct StoredTensor {
-  const formats::SafetensorsReader* reader;
-  const formats::SafetensorsEntry* entry;
+  std::string name;
+  std::vector<std::int64_t> shape;
+  fs::path path;  // of its file
+  std::function<std::vector<float>()> read;
 
-  std::string where() const {
-    return fmt::format("{}: tensor {}", reader->path().string(), entry->name);
-  }
+  std::string where() const { return fmt::format("{}: tensor {}", path.string(), name); }
 };
 
-/// All tensors of a directory, from one file or from the files that an index names.
-class StoredTensors {
- public:
-  explicit StoredTensors(const fs::path& directory) {
-    if (is_there(directory / kWeightsName)) {
-      const auto& reader = readers_.emplace(kWeightsName, directory / kWeightsName).first->second;
-      for (const auto& entry : reader.entries()) tensors_.push_back({&reader, &entry});
-    } else if (is_there(directory / kIndexName)) {
-      open_index(directory);
-    } else if (is_there(directory / "pytorch_model.bin") ||
-               is_there(directory / "pytorch_model.bin.index.json")) {
-      throw InputError(fmt::format(
-          "{}: holds its weights in pytorch_model.bin alone, which can run code when "
-          "it is read; convert it to {} (transformers: from_pretrained, then save_pretrained)",
-          directory.string(), kWeightsName));
-    } else {
-      throw InputError(
-          fmt::format("{}: has neither {} nor {}", directory.string(), kWeightsName, kIndexName));
-    }
+std::vector<StoredTensor> tensors_of_safetensors(const fs::path& path) {
+  const auto reader = std::make_shared<formats::SafetensorsReader>(path);
+  std::vector<StoredTensor> tensors;
+  for (const auto& entry : reader->entries()) {
+    tensors.push_back(
+        {.name = entry.name, .shape = entry.shape, .path = path, .read = [reader, &entry] {
+           return reader->read_as_floats(entry);
+         }});
   }
-  const std::vector<StoredTensor>& all() const { return tensors_; }
+  return tensors;
+}
 
- private:
-  void open_index(const fs::path& directory) {
-    const auto document = load_json(directory / kIndexName);
-    const auto weight_map = document.root().object("weight_map");
-    for (const auto field : weight_map.fields()) {
-      const auto name = field.key, file = weight_map.text(field);
-      if (!file.ends_with(".safetensors") || file.find('/') != file.npos ||
-          file.find('\0') != file.npos) {
-        weight_map.refuse(
-            name, fmt::format("is {}, expected the name of a .safetensors file of the same folder",
-                              formats::json_quote(file)));
-      }
-      auto found = readers_.find(file);
-      if (found == readers_.end()) {
-        found = readers_.emplace(file, directory / file).first;
-      }
-      const auto& reader = found->second;
-      const auto* entry = reader.find(name);
-      if (entry == nullptr) {
-        throw InputError(fmt::format("{}: has no tensor {}, which {} puts there",
-                                     reader.path().string(), name, kIndexName));
-      }
-      tensors_.push_back({&reader, entry});
+/// Names are without what torch.compile and DistributedDataParallel put before them.
+std::vector<StoredTensor> tensors_of_torch(const fs::path& path) {
+  const auto reader = std::make_shared<formats::TorchCheckpoint>(path);
+  std::vector<StoredTensor> tensors;
+  for (const auto& tensor : reader->tensors()) {
+    std::string_view name = tensor.name;
+    for (const std::string_view wrapper : {"module.", "_orig_mod."}) {
+      if (name.starts_with(wrapper)) name.remove_prefix(wrapper.size());
     }
+    tensors.push_back(
+        {.name = std::string(name), .shape = tensor.shape, .path = path, .read = [reader, &tensor] {
+           return reader->read_as_floats(tensor);
+         }});
   }
+  return tensors;
+}
 
-  std::map<std::string, formats::SafetensorsReader, std::less<>> readers_;
-  std::vector<StoredTensor> tensors_;
-};
+std::vector<StoredTensor> tensors_of_file(const fs::path& path) {
+  return path.extension() == ".safetensors" ? tensors_of_safetensors(path) : tensors_of_torch(path);
+}
+
+/// Those of the files that an index names, all of `extension`.
+std::vector<StoredTensor> tensors_of_index(const fs::path& index, std::string_view extension) {
+  const auto document = load_json(index);
+  const auto weight_map = document.root().object("weight_map");
+  std::map<std::string, std::map<std::string, StoredTensor>> files;
+  std::vector<StoredTensor> tensors;
+  for (const auto field : weight_map.fields()) {
+    const auto name = field.key, file = weight_map.text(field);
+    if (!file.ends_with(extension) || file.find('/') != file.npos || file.find('\0') != file.npos) {
+      weight_map.refuse(name,
+                        fmt::format("is {}, expected the name of a {} file of the same folder",
+                                    formats::json_quote(file), extension));
+    }
+    const auto path = index.parent_path() / file;
+    const auto [found, is_new] = files.try_emplace(std::string(file));
+    if (is_new) {
+      for (auto& tensor : tensors_of_file(path)) found->second.emplace(tensor.name, tensor);
+    }
+    const auto tensor = found->second.find(std::string(name));
+    if (tensor == found->second.end()) {
+      throw InputError(fmt::format("{}: has no tensor {}, which {} puts there", path.string(), name,
+                                   index.filename().string()));
+    }
+    tensors.push_back(tensor->second);
+  }
+  return tensors;
+}
+
+/// All tensors of a Hugging Face directory, or of a file of torch.save.
+std::vector<StoredTensor> tensors_of(const fs::path& model) {
+  if (!fs::is_directory(model)) return tensors_of_torch(model);
+  for (const auto* name : {kWeightsName, kTorchWeightsName}) {
+    if (is_there(model / name)) return tensors_of_file(model / name);
+    const fs::path index = (model / name).string() + ".index.json";
+    if (is_there(index)) return tensors_of_index(index, fs::path(name).extension().string());
+  }
+  throw InputError(fmt::format("{}: has neither {} nor {}, nor an index of either", model.string(),
+                               kWeightsName, kTorchWeightsName));
+}
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -164,70 +187,95 @@ void check_finite(std::span<const float> values, const std::string& where) {
   }
 }
 
-/// The weights of a Hugging Face directory.
-class SafetensorsWeights {
+/// nn.Linear keeps a matrix as [out, in], where GPT-2's Conv1D has [in, out].
+bool is_matrix_of_layer(std::string_view name) {
+  return name.ends_with(".c_attn.weight") || name.ends_with(".c_proj.weight") ||
+         name.ends_with(".c_fc.weight");
+}
+
+/// Weights that have Hugging Face's names.
+class NamedWeights {
  public:
-  SafetensorsWeights(const fs::path& directory, const Gpt2Config& config) : stored_(directory) {
+  NamedWeights(const fs::path& model, const Gpt2Config& config) {
     const ParameterTable table(config);
+    const auto stored = tensors_of(model);
+    // Square matrices do not show it; those of queries, keys and values do.
+    is_linear_ = std::all_of(stored.begin(), stored.end(), [](const StoredTensor& tensor) {
+      return !tensor.name.ends_with(".c_attn.weight") ||
+             (tensor.shape.size() == 2 && tensor.shape[0] == 3 * tensor.shape[1]);
+    });
     std::vector<std::string> unexpected, missing;
-    for (const auto& tensor : stored_.all()) {
-      const auto& name = tensor.entry->name;
-      const auto* parameter = table.find(name);
+    for (const auto& tensor : stored) {
+      const auto* parameter = table.find(tensor.name);
       if (parameter != nullptr) {
         add(*parameter, tensor, config);
-      } else if (name == "lm_head.weight") {
+      } else if (tensor.name == "lm_head.weight") {
         head_ = tensor;
-      } else if (!is_mask_buffer(name)) {
-        unexpected.push_back(name);
+      } else if (!is_mask_buffer(tensor.name)) {
+        unexpected.push_back(tensor.name);
       }
     }
+    // nanoGPT can do without biases, all or none.
+    const auto is_bias = [](std::string_view name) { return name.ends_with(".bias"); };
+    const bool lacks_biases = std::none_of(by_name_.begin(), by_name_.end(),
+                                           [&](const auto& entry) { return is_bias(entry.first); });
     for (const auto& parameter : table.parameters()) {
-      if (!by_name_.contains(parameter.name)) missing.push_back(parameter.name);
+      if (by_name_.contains(parameter.name) || (lacks_biases && is_bias(parameter.name))) continue;
+      missing.push_back(parameter.name);
     }
     if (!missing.empty()) {
-      throw InputError(
-          fmt::format("{}: the weights lack {}", directory.string(), list_names(missing)));
+      throw InputError(fmt::format("{}: the weights lack {}", model.string(), list_names(missing)));
     }
     if (!unexpected.empty()) {
       throw InputError(
           fmt::format("{}: the weights hold {}, which a GPT-2 of this shape does not have",
-                      directory.string(), list_names(unexpected)));
+                      model.string(), list_names(unexpected)));
     }
   }
 
   std::span<const float> read(const Parameter& parameter) {
-    const auto& tensor = by_name_.at(parameter.name);
-    values_ = tensor.reader->read_as_floats(*tensor.entry);
+    const auto found = by_name_.find(parameter.name);
+    if (found == by_name_.end()) {
+      values_.assign(static_cast<std::size_t>(parameter.element_count), 0);
+      return values_;
+    }
+    const auto& tensor = found->second;
+    values_ = tensor.read();
     if (head_ && parameter.name == kEmbeddingName) check_head(tensor);
+    if (is_transposed(parameter.name)) {
+      values_ = formats::transposed(values_, static_cast<std::size_t>(tensor.shape[0]),
+                                    static_cast<std::size_t>(tensor.shape[1]));
+    }
     values_.resize(static_cast<std::size_t>(parameter.element_count));
     check_finite(values_, tensor.where());
     return values_;
   }
 
  private:
+  bool is_transposed(std::string_view name) const { return is_linear_ && is_matrix_of_layer(name); }
   void add(const Parameter& parameter, const StoredTensor& tensor, const Gpt2Config& config) {
     const auto [there, is_new] = by_name_.emplace(parameter.name, tensor);
     if (!is_new) {
-      throw InputError(fmt::format("{}: is there a second time, as {}", tensor.where(),
-                                   there->second.entry->name));
+      throw InputError(
+          fmt::format("{}: is there a second time, as {}", tensor.where(), there->second.name));
     }
-    if (!shape_fits(parameter, tensor.entry->shape, config)) {
+    auto shape = tensor.shape;
+    if (is_transposed(parameter.name)) std::reverse(shape.begin(), shape.end());
+    if (!shape_fits(parameter, shape, config)) {
       throw InputError(fmt::format("{}: has shape {}, expected {} by {}", tensor.where(),
-                                   shape_text(tensor.entry->shape), shape_text(parameter.shape),
-                                   kConfigName));
+                                   shape_text(shape), shape_text(parameter.shape), kConfigName));
     }
   }
   /// `values_` are those of the embedding `tensor`.
   void check_head(const StoredTensor& tensor) const {
-    if (head_->entry->shape != tensor.entry->shape ||
-        head_->reader->read_as_floats(*head_->entry) != values_) {
+    if (head_->shape != tensor.shape || head_->read() != values_) {
       throw InputError(
           fmt::format("{}: differs from {}; an output layer of its own is not supported",
-                      head_->where(), tensor.entry->name));
+                      head_->where(), tensor.name));
     }
   }
 
-  StoredTensors stored_;
+  bool is_linear_ = false;
   std::map<std::string, StoredTensor, std::less<>> by_name_;  // the parameter's
   std::optional<StoredTensor> head_;
   std::vector<float> values_;
@@ -347,10 +395,10 @@ void check_fits_half(const Parameter& parameter, std::span<const float> values) 
 }
 
 ParameterSource open_weights(const ModelDirectory& directory, const Gpt2Config& config) {
-  if (fs::is_directory(directory.path)) {
-    return source_of<SafetensorsWeights>(directory.path, config);
+  if (formats::begins_as_llmc_model(directory.path)) {
+    return source_of<LlmcWeights>(directory.path, config);
   }
-  return source_of<LlmcWeights>(directory.path, config);
+  return source_of<NamedWeights>(directory.path, config);
 }
 
 void load_weights(const ModelDirectory& directory, Gpt2& model) {

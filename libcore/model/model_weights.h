@@ -22,10 +22,12 @@ namespace gpt2::model {
 /// Gives the elements of one parameter, unpadded [in, out]; they are read before the next call.
 using ParameterSource = std::function<std::span<const float>(const Parameter& parameter)>;
 /// The weights that `directory` holds, read from its files one by one as they are asked for; made
-/// for the parameters of `config`, all of which are known to be there. From model.safetensors or
-/// the files of its index: names with or without "transformer.", mask buffers ignored, lm_head only
-/// if equal to wte, F32/BF16/F16, padded wte rows cut; or from llm.c's file. Throws, now or when
-/// asked: InputError naming the tensor that is missing, of another shape or not finite.
+/// for the parameters of `config`, all of which are known to be there. From model.safetensors,
+/// pytorch_model.bin, the files of an index of either, or a file of torch.save: names with or
+/// without "transformer.", mask buffers ignored, lm_head only if equal to wte, F32/BF16/F16, padded
+/// wte rows cut, matrices of nn.Linear transposed, biases zero if there are none; or from llm.c's
+/// file. Throws, now or when asked: InputError naming the tensor that is missing, of another shape
+/// or not finite.
 ParameterSource open_weights(const ModelDirectory& directory, const Gpt2Config& config);
 /// Fills the model's parameters. Throws: as open_weights.
 void load_weights(const ModelDirectory& directory, Gpt2& model);

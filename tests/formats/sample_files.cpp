@@ -438,6 +438,7 @@ Samples sample_files() {
   add_gguf(samples);
   add_packed_samples(samples);
   add_parquet_samples(samples);
+  add_torch_samples(samples);
   return samples;
 }
 

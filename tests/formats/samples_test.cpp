@@ -15,6 +15,7 @@
 #include "formats/token_shard.h"
 #include "formats/token_stream.h"
 #include "formats/tokenizer_files.h"
+#include "formats/torch_checkpoint.h"
 #include "tests/formats/format_fixture.h"
 #include "tests/formats/sample_files.h"
 
@@ -63,6 +64,11 @@ void read_llmc(const fs::path& path) {
   for (const auto& tensor : reader.tensors()) reader.read(tensor);
 }
 
+void read_torch(const fs::path& path) {
+  const TorchCheckpoint checkpoint(path);
+  for (const auto& tensor : checkpoint.tensors()) checkpoint.read_as_floats(tensor);
+}
+
 using Read = void (*)(const fs::path&);
 const std::map<std::string, Read> kReaders = {
     {".shard", read_shard},
@@ -74,6 +80,7 @@ const std::map<std::string, Read> kReaders = {
     {".zst", read_packed},
     {".parquet", read_parquet},
     {".llmc", read_llmc},
+    {".torch", read_torch},
     {".tokenizer", [](const fs::path& path) { load_tokenizer_files(path); }}};
 
 std::vector<fs::path> samples_in(const char* verdict) {
@@ -107,7 +114,7 @@ BOOST_AUTO_TEST_CASE(the_folder_holds_what_make_samples_writes) {
 
 BOOST_AUTO_TEST_CASE(accepted_samples_load) {
   const auto paths = samples_in("accepted");
-  BOOST_TEST(paths.size() == 24U);
+  BOOST_TEST(paths.size() == 28U);
   for (const auto& path : paths) {
     BOOST_TEST_CONTEXT(path) { BOOST_CHECK_NO_THROW(kReaders.at(path.extension())(path)); }
   }
@@ -115,7 +122,7 @@ BOOST_AUTO_TEST_CASE(accepted_samples_load) {
 
 BOOST_AUTO_TEST_CASE(refused_samples_are_refused_for_the_reason_in_their_name) {
   const auto paths = samples_in("refused");
-  BOOST_TEST(paths.size() == 220U);
+  BOOST_TEST(paths.size() == 241U);
   for (const auto& path : paths) {
     const auto error = error_of<InputError>([&] { kReaders.at(path.extension())(path); });
     const auto name = path.filename().string();

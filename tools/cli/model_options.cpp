@@ -17,7 +17,7 @@ void ModelOptions::declare(Command& command) {
   command.option(
       "--checkpoint PATH", checkpoint,
       "checkpoint, Hugging Face GPT-2 directory, run folder (its newest good checkpoint), or model "
-      "file of llm.c");
+      "file of llm.c, nanoGPT or build-nanogpt");
   command.required();
   command.option("--vocab DIR", vocab,
                  "folder with the tokenizer's files, if not the checkpoint's");

@@ -46,7 +46,9 @@ void run(const ExportOptions& options) {
 int main(int argc, char** argv) {
   gpt2::ExportOptions options;
   gpt2::cli::Tool tool("gpt2-export", "Write a checkpoint in a form that other programs read.");
-  tool.reads("a checkpoint, a Hugging Face GPT-2 directory, a run folder, or llm.c's model file");
+  tool.reads(
+      "a checkpoint, a Hugging Face GPT-2 directory, a run folder, or a model file of llm.c or "
+      "nanoGPT");
   tool.writes("--out, whole or not at all; a run that finds nothing new leaves it alone");
   tool.option("--checkpoint PATH", options.checkpoint,
               "what to export; of a run folder its newest good checkpoint");

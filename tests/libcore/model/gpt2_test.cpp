@@ -29,6 +29,7 @@ struct Batch {
   double forward_backward(SmallModel& small, const device::DeviceBuffer& gradients,
                           const DropoutPlan& dropout = {}, float scale = 1) {
     small.model.forward_backward(tokens, targets, B, T, scale, dropout, gradients, losses);
+    small.device->synchronize();
     return std::accumulate(losses.begin(), losses.end(), 0.0);
   }
   std::vector<float> gradients(SmallModel& small, const DropoutPlan& dropout = {},
