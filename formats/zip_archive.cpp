@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <zip.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "formats/errors.h"
@@ -72,7 +73,7 @@ void ZipArchive::read(const std::string& name,
   const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(
       zip_fopen(archive_.get(), name.c_str(), ZIP_FL_ENC_RAW), zip_fclose);
   if (file == nullptr) fail(place_of(name), zip_strerror(archive_.get()));
-  std::string piece(kPieceBytes, '\0');
+  std::string piece(std::clamp<std::uint64_t>(expected.bytes, 1, kPieceBytes), '\0');
   std::uint64_t total = 0;
   for (;;) {
     const auto got = zip_fread(file.get(), piece.data(), piece.size());
