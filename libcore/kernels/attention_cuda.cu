@@ -364,10 +364,7 @@ void CudaKernels::attention_forward(const AttentionForward& op) {
                                        .scale = scale_of(D),
                                        .mask = mask_of(op.dropout)};
     if constexpr (std::is_same_v<Element, __nv_bfloat16>) {
-      if (fits_tensor_cores(attention)) {
-        attention_forward_on_tensor_cores(attention, op.B, stream());
-        return;
-      }
+      if (attention_forward_on_tensor_cores(attention, op.B, stream())) return;
     }
     with_tile(D, 4, 1, [&](auto tile, std::size_t bytes) {
       const dim3 grid(blocks_for(op.T, tile), static_cast<unsigned>(op.H),
@@ -407,10 +404,7 @@ void CudaKernels::attention_backward(const AttentionBackward& op) {
                                        .scale = scale_of(D),
                                        .mask = mask_of(op.dropout)};
     if constexpr (std::is_same_v<Element, __nv_bfloat16>) {
-      if (fits_tensor_cores(attention)) {
-        attention_backward_on_tensor_cores(attention, op.B, stream());
-        return;
-      }
+      if (attention_backward_on_tensor_cores(attention, op.B, stream())) return;
     }
     with_tile(D, 6, 2, [&](auto tile, std::size_t bytes) {
       launch(attention_backward_keys_kernel<tile, Element>, grid(tile), kThreads, bytes, stream(),

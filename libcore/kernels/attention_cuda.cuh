@@ -37,13 +37,12 @@ struct Attention {
   }
 };
 
-/// Whether the tensor cores' kernels take it: heads of 64 channels in bf16, rows at multiples of 16
-/// bytes.
-bool fits_tensor_cores(const Attention<__nv_bfloat16>& op);
-/// out and lse; dqkv, of delta = the sum of dout x out over each head's row. Stream: queued.
-void attention_forward_on_tensor_cores(const Attention<__nv_bfloat16>& op, std::int64_t B,
+/// out and lse; dqkv, of delta = the sum of dout x out over each head's row. False, and nothing
+/// done, unless the tensor cores' kernels take it: heads of 16, 32, 64, 80, 96 or 128 channels in
+/// bf16, rows at multiples of 16 bytes. Stream: queued.
+bool attention_forward_on_tensor_cores(const Attention<__nv_bfloat16>& op, std::int64_t B,
                                        cudaStream_t stream);
-void attention_backward_on_tensor_cores(const Attention<__nv_bfloat16>& op, std::int64_t B,
+bool attention_backward_on_tensor_cores(const Attention<__nv_bfloat16>& op, std::int64_t B,
                                         cudaStream_t stream);
 
 }  // namespace gpt2::kernels

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Attention on the tensor cores: bf16, heads of 64 channels, sums in fp32. A block has 64
+// Attention on the tensor cores: bf16, heads of 16 to 128 channels, sums in fp32. A block has 64
 // positions, a warp 16 of them; tiles of the others come in by asynchronous copies, one ahead. No
 // sum is shared between blocks, so equal calls give equal bits: the backward pass computes the
 // scores once for the keys and once for the queries. Source: Dao 2023, FlashAttention-2, algorithms
@@ -12,43 +12,79 @@ namespace {
 
 using Bf16 = __nv_bfloat16;
 
-constexpr int kHead = 64;  // channels
 constexpr int kTile = 64;  // positions
 constexpr int kWarps = 4, kThreads = kWarps * kWarpLanes;
-constexpr int kTileElements = kTile * kHead;
-constexpr int kSteps = kHead / 16;  // of a product's inner dimension
-constexpr int kPart = 32;           // positions whose scores a warp holds at once going backward
 constexpr float kLog2E = 1.4426950408889634F;
 
-// Where (row, column) of a tile lies; column is a multiple of 8. The eight pieces of a row change
-// places with the row, so that eight rows of a matrix lie in different banks.
+// Eight rows of a matrix must lie in different banks. Where eight pieces of 8 channels fill all
+// banks, they change places with the row; elsewhere a row has an odd number of pieces.
+template <int kHead>
+constexpr bool kPiecesChangePlaces = kHead % 64 == 0;
+template <int kHead>
+constexpr int kStride = kPiecesChangePlaces<kHead> ? kHead : kHead + 8;
+template <int kHead>
+constexpr int kTileElements = kTile* kStride<kHead>;
+
+// Where (row, column) of a tile lies; column is a multiple of 8.
+template <int kHead>
 __device__ __forceinline__ Bf16* place(Bf16* tile, int row, int column) {
-  return tile + row * kHead + ((column / 8) ^ (row % 8)) * 8;
+  const int piece = kPiecesChangePlaces<kHead> ? (column / 8) ^ (row % 8) : column / 8;
+  return tile + row * kStride<kHead> + piece * 8;
 }
 
 // Rows of positions first .. first + kTile, `stride` apart; zeros from T on.
+template <int kHead>
 __device__ __forceinline__ void copy_tile(Bf16* tile, const Bf16* rows, std::int64_t stride,
                                           std::int64_t first, std::int64_t T) {
-  for (int i = static_cast<int>(threadIdx.x); i < kTile * kHead / 8; i += kThreads) {
-    const int row = i / 8, column = i % 8 * 8;
+  constexpr int kPieces = kHead / 8;
+  for (int i = static_cast<int>(threadIdx.x); i < kTile * kPieces; i += kThreads) {
+    const int row = i / kPieces, column = i % kPieces * 8;
     const bool given = first + row < T;
-    copy_async(place(tile, row, column), rows + (given ? row * stride : 0) + column, given);
+    copy_async(place<kHead>(tile, row, column), rows + (given ? row * stride : 0) + column, given);
   }
 }
 
-// The warp's 16 rows of a tile as the first factor of products over its channels.
-__device__ __forceinline__ void load_rows(std::uint32_t (&rows)[kSteps][4], Bf16* tile, int warp,
-                                          int lane) {
-  UNROLLED
-  for (int step = 0; step < kSteps; ++step) {
-    load_matrices(rows[step], place(tile, warp * 16 + lane % 16, step * 16 + lane / 16 * 8));
+// The warp's 16 rows of a tile as the first factor of products over its channels: kept in
+// registers, or, where those would not suffice, read again for every product.
+template <int kHead, bool kKept>
+struct Rows {
+  std::uint32_t kept[kKept ? kHead / 16 : 1][4];
+  Bf16* tile;
+  int row, column;
+
+  __device__ __forceinline__ void load(Bf16* from, int warp, int lane) {
+    tile = from;
+    row = warp * 16 + lane % 16;
+    column = lane / 16 * 8;
+    if constexpr (kKept) {
+      UNROLLED
+      for (int step = 0; step < kHead / 16; ++step) {
+        load_matrices(kept[step], place<kHead>(tile, row, step * 16 + column));
+      }
+    }
   }
-}
+  __device__ __forceinline__ void take(int step, std::uint32_t (&a)[4]) const {
+    if constexpr (kKept) {
+      UNROLLED
+      for (int i = 0; i < 4; ++i) a[i] = kept[step][i];
+    } else {
+      load_matrices(a, place<kHead>(tile, row, step * 16 + column));
+    }
+  }
+};
+template <int kHead>
+using RowsForward = Rows<kHead, (kHead <= 96)>;
+template <int kHead>
+using RowsBackward = Rows<kHead, (kHead <= 80)>;
+
+// Positions whose scores a warp holds at once going backward.
+template <int kHead>
+constexpr int kPositionsAtOnce = kHead <= 96 ? 32 : 16;
 
 // products (16, kColumns) = rows x (rows begin .. begin + kColumns of the tile)^T.
-template <int kColumns>
+template <int kColumns, int kHead, bool kKept>
 __device__ __forceinline__ void multiply_by_rows(float (&products)[kColumns / 8][4],
-                                                 const std::uint32_t (&rows)[kSteps][4], Bf16* tile,
+                                                 const Rows<kHead, kKept>& rows, Bf16* tile,
                                                  int begin, int lane) {
   UNROLLED
   for (int n = 0; n < kColumns / 8; ++n) {
@@ -56,21 +92,23 @@ __device__ __forceinline__ void multiply_by_rows(float (&products)[kColumns / 8]
     for (int i = 0; i < 4; ++i) products[n][i] = 0;
   }
   UNROLLED
-  for (int step = 0; step < kSteps; ++step) {
+  for (int step = 0; step < kHead / 16; ++step) {
+    std::uint32_t a[4];
+    rows.take(step, a);
     UNROLLED
     for (int pair = 0; pair < kColumns / 16; ++pair) {
       std::uint32_t b[4];
-      load_matrices(b, place(tile, begin + pair * 16 + lane / 16 * 8 + lane % 8,
-                             step * 16 + lane / 8 % 2 * 8));
-      multiply_16x8x16(products[2 * pair], rows[step], b[0], b[1]);
-      multiply_16x8x16(products[2 * pair + 1], rows[step], b[2], b[3]);
+      load_matrices(b, place<kHead>(tile, begin + pair * 16 + lane / 16 * 8 + lane % 8,
+                                    step * 16 + lane / 8 % 2 * 8));
+      multiply_16x8x16(products[2 * pair], a, b[0], b[1]);
+      multiply_16x8x16(products[2 * pair + 1], a, b[2], b[3]);
     }
   }
 }
 
 // sums (16, kHead) += values (16, kRows), rounded to bf16, x rows begin .. begin + kRows of the
 // tile.
-template <int kRows>
+template <int kRows, int kHead>
 __device__ __forceinline__ void add_weighted_rows(float (&sums)[kHead / 8][4],
                                                   const float (&values)[kRows / 8][4], Bf16* tile,
                                                   int begin, int lane) {
@@ -84,7 +122,7 @@ __device__ __forceinline__ void add_weighted_rows(float (&sums)[kHead / 8][4],
     for (int pair = 0; pair < kHead / 16; ++pair) {
       std::uint32_t b[4];
       load_matrices_transposed(
-          b, place(tile, begin + step * 16 + lane % 16, pair * 16 + lane / 16 * 8));
+          b, place<kHead>(tile, begin + step * 16 + lane % 16, pair * 16 + lane / 16 * 8));
       multiply_16x8x16(sums[2 * pair], a, b[0], b[1]);
       multiply_16x8x16(sums[2 * pair + 1], a, b[2], b[3]);
     }
@@ -114,6 +152,7 @@ __device__ __forceinline__ float max_of_row(float value) {
 }
 
 // The warp's rows of a result, x factor, to positions `first_row` and `first_row` + 8 of (T, ...).
+template <int kHead>
 __device__ __forceinline__ void store_rows(const float (&sums)[kHead / 8][4], float factor_above,
                                            float factor_below, Bf16* above, Bf16* below, int lane) {
   UNROLLED
@@ -130,10 +169,10 @@ __device__ __forceinline__ void store_rows(const float (&sums)[kHead / 8][4], fl
   }
 }
 
-template <bool kDropout>
+template <int kHead, bool kDropout>
 __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Attention<Bf16> op) {
   DYNAMIC_SHARED(Bf16, memory);  // queries; keys and values, twice
-  Bf16* const keys = memory + kTileElements;
+  Bf16* const keys = memory + kTileElements<kHead>;
   const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
   const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
   // The tiles with the most keys begin first.
@@ -142,24 +181,25 @@ __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Atte
   const std::int64_t row = first_query + warp * 16 + lane / 4;  // and row + 8
   const auto copy_keys = [&](int tile) {
     const std::int64_t first = std::int64_t{tile} * kTile;
-    Bf16* const to = keys + tile % 2 * 2 * kTileElements;
-    copy_tile(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
-    copy_tile(to + kTileElements, op.qkv + op.packed(first, 2), 3 * op.C, first, op.T);
+    Bf16* const to = keys + tile % 2 * 2 * kTileElements<kHead>;
+    copy_tile<kHead>(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
+    copy_tile<kHead>(to + kTileElements<kHead>, op.qkv + op.packed(first, 2), 3 * op.C, first,
+                     op.T);
     commit_copies();
   };
-  copy_tile(memory, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op.T);
+  copy_tile<kHead>(memory, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op.T);
   copy_keys(0);
 
   const float scale = op.scale * kLog2E;
-  std::uint32_t queries[kSteps][4];
+  RowsForward<kHead> queries;
   float out[kHead / 8][4] = {};
   float row_max[2] = {-INFINITY, -INFINITY}, row_sum[2] = {0, 0};
   for (int tile = 0; tile <= last_tile; ++tile) {
     wait_for_copies<0>();
     __syncthreads();  // the tile is there, and the one before has been used
     if (tile < last_tile) copy_keys(tile + 1);
-    if (tile == 0) load_rows(queries, memory, warp, lane);
-    Bf16* const k = keys + tile % 2 * 2 * kTileElements;
+    if (tile == 0) queries.load(memory, warp, lane);
+    Bf16* const k = keys + tile % 2 * 2 * kTileElements<kHead>;
     float scores[kTile / 8][4];
     multiply_by_rows<kTile>(scores, queries, k, 0, lane);
     const std::int64_t first_key = std::int64_t{tile} * kTile + lane % 4 * 2;
@@ -196,11 +236,11 @@ __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Atte
         for (int i = 0; i < 2; ++i) out[n][half * 2 + i] *= kept;
       }
     }
-    add_weighted_rows<kTile>(out, scores, k + kTileElements, 0, lane);
+    add_weighted_rows<kTile, kHead>(out, scores, k + kTileElements<kHead>, 0, lane);
   }
   const float above = sum_of_row(row_sum[0]), below = sum_of_row(row_sum[1]);
-  store_rows(out, 1 / above, 1 / below, row < op.T ? op.out + op.plain(row) : nullptr,
-             row + 8 < op.T ? op.out + op.plain(row + 8) : nullptr, lane);
+  store_rows<kHead>(out, 1 / above, 1 / below, row < op.T ? op.out + op.plain(row) : nullptr,
+                    row + 8 < op.T ? op.out + op.plain(row + 8) : nullptr, lane);
   if (lane % 4 == 0 && row < op.T) {
     op.lse[op.row_of_head(row)] = row_max[0] * op.scale + logf(above);
   }
@@ -226,13 +266,14 @@ __device__ __forceinline__ void differentiate(const Attention<Bf16>& op, float& 
 }
 
 // A block owns 64 keys and goes over the queries that see them.
-template <bool kDropout>
+template <int kHead, bool kDropout>
 __global__ void __launch_bounds__(kThreads, 2)
     attention_backward_keys_mma_kernel(Attention<Bf16> op) {
+  constexpr int kPart = kPositionsAtOnce<kHead>;
   DYNAMIC_SHARED(Bf16, memory);  // keys, values; queries and dout, twice
   SHARED_ARRAY(float, lse, 2 * kTile);
   SHARED_ARRAY(float, delta, 2 * kTile);
-  Bf16* const queries = memory + 2 * kTileElements;
+  Bf16* const queries = memory + 2 * kTileElements<kHead>;
   const int thread = static_cast<int>(threadIdx.x);
   const int warp = thread / kWarpLanes, lane = thread % kWarpLanes;
   const int first_tile = static_cast<int>(blockIdx.x);
@@ -241,9 +282,9 @@ __global__ void __launch_bounds__(kThreads, 2)
   const auto copy_queries = [&](int tile) {
     const std::int64_t first = std::int64_t{tile} * kTile;
     const int buffer = tile % 2;
-    Bf16* const to = queries + buffer * 2 * kTileElements;
-    copy_tile(to, op.qkv + op.packed(first, 0), 3 * op.C, first, op.T);
-    copy_tile(to + kTileElements, op.dout + op.plain(first), op.C, first, op.T);
+    Bf16* const to = queries + buffer * 2 * kTileElements<kHead>;
+    copy_tile<kHead>(to, op.qkv + op.packed(first, 0), 3 * op.C, first, op.T);
+    copy_tile<kHead>(to + kTileElements<kHead>, op.dout + op.plain(first), op.C, first, op.T);
     commit_copies();
     if (thread < kTile) {
       const bool given = first + thread < op.T;
@@ -252,26 +293,27 @@ __global__ void __launch_bounds__(kThreads, 2)
       delta[buffer * kTile + thread] = given ? op.delta[at] : 0;
     }
   };
-  copy_tile(memory, op.qkv + op.packed(first_key, 1), 3 * op.C, first_key, op.T);
-  copy_tile(memory + kTileElements, op.qkv + op.packed(first_key, 2), 3 * op.C, first_key, op.T);
+  copy_tile<kHead>(memory, op.qkv + op.packed(first_key, 1), 3 * op.C, first_key, op.T);
+  copy_tile<kHead>(memory + kTileElements<kHead>, op.qkv + op.packed(first_key, 2), 3 * op.C,
+                   first_key, op.T);
   copy_queries(first_tile);
 
-  std::uint32_t keys[kSteps][4], values[kSteps][4];
+  RowsBackward<kHead> keys, values;
   float dk[kHead / 8][4] = {}, dv[kHead / 8][4] = {};
   for (int tile = first_tile; tile < static_cast<int>(gridDim.x); ++tile) {
     wait_for_copies<0>();
     __syncthreads();  // the tile is there, and the one before has been used
     if (tile + 1 < static_cast<int>(gridDim.x)) copy_queries(tile + 1);
     if (tile == first_tile) {
-      load_rows(keys, memory, warp, lane);
-      load_rows(values, memory + kTileElements, warp, lane);
+      keys.load(memory, warp, lane);
+      values.load(memory + kTileElements<kHead>, warp, lane);
     }
     const int buffer = tile % 2;
-    Bf16* const q = queries + buffer * 2 * kTileElements;
+    Bf16* const q = queries + buffer * 2 * kTileElements<kHead>;
     for (int begin = 0; begin < kTile; begin += kPart) {
       float scores[kPart / 8][4], dprobabilities[kPart / 8][4];  // (keys, queries)
       multiply_by_rows<kPart>(scores, keys, q, begin, lane);
-      multiply_by_rows<kPart>(dprobabilities, values, q + kTileElements, begin, lane);
+      multiply_by_rows<kPart>(dprobabilities, values, q + kTileElements<kHead>, begin, lane);
       UNROLLED
       for (int n = 0; n < kPart / 8; ++n) {
         UNROLLED
@@ -282,23 +324,24 @@ __global__ void __launch_bounds__(kThreads, 2)
                                   std::int64_t{tile} * kTile + column, row + i / 2 * 8);
         }
       }
-      add_weighted_rows<kPart>(dv, scores, q + kTileElements, begin, lane);
-      add_weighted_rows<kPart>(dk, dprobabilities, q, begin, lane);
+      add_weighted_rows<kPart, kHead>(dv, scores, q + kTileElements<kHead>, begin, lane);
+      add_weighted_rows<kPart, kHead>(dk, dprobabilities, q, begin, lane);
     }
   }
   const auto to = [&](std::int64_t position, int part) {
     return position < op.T ? op.dqkv + op.packed(position, part) : nullptr;
   };
-  store_rows(dk, op.scale, op.scale, to(row, 1), to(row + 8, 1), lane);
-  store_rows(dv, 1, 1, to(row, 2), to(row + 8, 2), lane);
+  store_rows<kHead>(dk, op.scale, op.scale, to(row, 1), to(row + 8, 1), lane);
+  store_rows<kHead>(dv, 1, 1, to(row, 2), to(row + 8, 2), lane);
 }
 
 // A block owns 64 queries and goes over the keys that they see.
-template <bool kDropout>
+template <int kHead, bool kDropout>
 __global__ void __launch_bounds__(kThreads, 2)
     attention_backward_queries_mma_kernel(Attention<Bf16> op) {
+  constexpr int kPart = kPositionsAtOnce<kHead>;
   DYNAMIC_SHARED(Bf16, memory);  // queries, dout; keys and values, twice
-  Bf16* const keys = memory + 2 * kTileElements;
+  Bf16* const keys = memory + 2 * kTileElements<kHead>;
   const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
   const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
   const int last_tile = static_cast<int>(gridDim.x - 1 - blockIdx.x);
@@ -306,13 +349,15 @@ __global__ void __launch_bounds__(kThreads, 2)
   const std::int64_t row = first_query + warp * 16 + lane / 4;  // and row + 8
   const auto copy_keys = [&](int tile) {
     const std::int64_t first = std::int64_t{tile} * kTile;
-    Bf16* const to = keys + tile % 2 * 2 * kTileElements;
-    copy_tile(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
-    copy_tile(to + kTileElements, op.qkv + op.packed(first, 2), 3 * op.C, first, op.T);
+    Bf16* const to = keys + tile % 2 * 2 * kTileElements<kHead>;
+    copy_tile<kHead>(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
+    copy_tile<kHead>(to + kTileElements<kHead>, op.qkv + op.packed(first, 2), 3 * op.C, first,
+                     op.T);
     commit_copies();
   };
-  copy_tile(memory, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op.T);
-  copy_tile(memory + kTileElements, op.dout + op.plain(first_query), op.C, first_query, op.T);
+  copy_tile<kHead>(memory, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op.T);
+  copy_tile<kHead>(memory + kTileElements<kHead>, op.dout + op.plain(first_query), op.C,
+                   first_query, op.T);
   copy_keys(0);
 
   float lse[2], delta[2];
@@ -322,21 +367,21 @@ __global__ void __launch_bounds__(kThreads, 2)
     lse[half] = query < op.T ? op.lse_in[op.row_of_head(query)] * kLog2E : INFINITY;
     delta[half] = query < op.T ? op.delta[op.row_of_head(query)] : 0;
   }
-  std::uint32_t queries[kSteps][4], dout[kSteps][4];
+  RowsBackward<kHead> queries, dout;
   float dq[kHead / 8][4] = {};
   for (int tile = 0; tile <= last_tile; ++tile) {
     wait_for_copies<0>();
     __syncthreads();  // the tile is there, and the one before has been used
     if (tile < last_tile) copy_keys(tile + 1);
     if (tile == 0) {
-      load_rows(queries, memory, warp, lane);
-      load_rows(dout, memory + kTileElements, warp, lane);
+      queries.load(memory, warp, lane);
+      dout.load(memory + kTileElements<kHead>, warp, lane);
     }
-    Bf16* const k = keys + tile % 2 * 2 * kTileElements;
+    Bf16* const k = keys + tile % 2 * 2 * kTileElements<kHead>;
     for (int begin = 0; begin < kTile; begin += kPart) {
       float scores[kPart / 8][4], dprobabilities[kPart / 8][4];  // (queries, keys)
       multiply_by_rows<kPart>(scores, queries, k, begin, lane);
-      multiply_by_rows<kPart>(dprobabilities, dout, k + kTileElements, begin, lane);
+      multiply_by_rows<kPart>(dprobabilities, dout, k + kTileElements<kHead>, begin, lane);
       UNROLLED
       for (int n = 0; n < kPart / 8; ++n) {
         UNROLLED
@@ -347,47 +392,78 @@ __global__ void __launch_bounds__(kThreads, 2)
                                   row + i / 2 * 8, key);
         }
       }
-      add_weighted_rows<kPart>(dq, dprobabilities, k, begin, lane);
+      add_weighted_rows<kPart, kHead>(dq, dprobabilities, k, begin, lane);
     }
   }
   const auto to = [&](std::int64_t position) {
     return position < op.T ? op.dqkv + op.packed(position, 0) : nullptr;
   };
-  store_rows(dq, op.scale, op.scale, to(row), to(row + 8), lane);
+  store_rows<kHead>(dq, op.scale, op.scale, to(row), to(row + 8), lane);
 }
-
-using Kernel = void (*)(Attention<Bf16>);
 
 dim3 grid_of(const Attention<Bf16>& op, std::int64_t B) {
   return {blocks_for(op.T, kTile), static_cast<unsigned>(op.H), static_cast<unsigned>(B)};
 }
-constexpr std::size_t bytes_of_tiles(int count) { return count * kTileElements * sizeof(Bf16); }
+template <int kHead>
+constexpr std::size_t bytes_of_tiles(int count) {
+  return count * kTileElements<kHead> * sizeof(Bf16);
+}
 
-}  // namespace
+// Calls run(head, dropout) with std::integral_constants: channels of a head, and whether there is
+// dropout. False if there are no kernels for such heads.
+template <class Run>
+bool with_head(const Attention<Bf16>& op, const Run& run) {
+  const auto with = [&](auto head) {
+    if (op.mask.threshold == 0) {
+      run(head, std::false_type());
+    } else {
+      run(head, std::true_type());
+    }
+    return true;
+  };
+  switch (op.D) {
+    case 16:
+      return with(std::integral_constant<int, 16>());
+    case 32:
+      return with(std::integral_constant<int, 32>());
+    case 64:
+      return with(std::integral_constant<int, 64>());
+    case 80:
+      return with(std::integral_constant<int, 80>());
+    case 96:
+      return with(std::integral_constant<int, 96>());
+    case 128:
+      return with(std::integral_constant<int, 128>());
+    default:
+      return false;
+  }
+}
 
-bool fits_tensor_cores(const Attention<Bf16>& op) {
+bool fits(const Attention<Bf16>& op) {
   const auto places =
       reinterpret_cast<std::uintptr_t>(op.qkv) | reinterpret_cast<std::uintptr_t>(op.out) |
       reinterpret_cast<std::uintptr_t>(op.dout) | reinterpret_cast<std::uintptr_t>(op.dqkv);
-  return op.D == kHead && places % 16 == 0;
+  return places % 16 == 0;
 }
 
-void attention_forward_on_tensor_cores(const Attention<Bf16>& op, std::int64_t B,
+}  // namespace
+
+bool attention_forward_on_tensor_cores(const Attention<Bf16>& op, std::int64_t B,
                                        cudaStream_t stream) {
-  const Kernel kernel = op.mask.threshold == 0 ? attention_forward_mma_kernel<false>
-                                               : attention_forward_mma_kernel<true>;
-  launch(kernel, grid_of(op, B), kThreads, bytes_of_tiles(5), stream, op);
+  return fits(op) && with_head(op, [&](auto head, auto dropout) {
+           launch(attention_forward_mma_kernel<head, dropout>, grid_of(op, B), kThreads,
+                  bytes_of_tiles<head>(5), stream, op);
+         });
 }
 
-void attention_backward_on_tensor_cores(const Attention<Bf16>& op, std::int64_t B,
+bool attention_backward_on_tensor_cores(const Attention<Bf16>& op, std::int64_t B,
                                         cudaStream_t stream) {
-  const bool plain = op.mask.threshold == 0;
-  const Kernel of_keys =
-      plain ? attention_backward_keys_mma_kernel<false> : attention_backward_keys_mma_kernel<true>;
-  const Kernel of_queries = plain ? attention_backward_queries_mma_kernel<false>
-                                  : attention_backward_queries_mma_kernel<true>;
-  launch(of_keys, grid_of(op, B), kThreads, bytes_of_tiles(6), stream, op);
-  launch(of_queries, grid_of(op, B), kThreads, bytes_of_tiles(6), stream, op);
+  return fits(op) && with_head(op, [&](auto head, auto dropout) {
+           launch(attention_backward_keys_mma_kernel<head, dropout>, grid_of(op, B), kThreads,
+                  bytes_of_tiles<head>(6), stream, op);
+           launch(attention_backward_queries_mma_kernel<head, dropout>, grid_of(op, B), kThreads,
+                  bytes_of_tiles<head>(6), stream, op);
+         });
 }
 
 }  // namespace gpt2::kernels

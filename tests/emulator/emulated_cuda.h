@@ -91,13 +91,19 @@ void share_out_rows(std::uint32_t (&pairs)[4], const __nv_bfloat16* row,
   if (!is_shared(row, 16) || reinterpret_cast<std::uintptr_t>(row) % 16 != 0) {
     fail([] { return "a row of a matrix is not 16 bytes of shared memory at a multiple of 16"; });
   }
-  std::uint32_t own[4];
+  std::uint32_t own[5];  // the row, and which eighth of the banks it lies in
   for (int i = 0; i < 4; ++i) {
     own[i] = row[2 * i].bits | static_cast<std::uint32_t>(row[2 * i + 1].bits) << 16;
   }
+  own[4] = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(row) / 16 % 8);
   warp_collective(
-      0xffffffffU, own, 4, pairs, 4,
+      0xffffffffU, own, 5, pairs, 4,
       [](WarpExchange& warp) {
+        for (unsigned first = 0; first < kWarpLanes; first += 8) {
+          unsigned eighths = 0;
+          for (unsigned r = 0; r < 8; ++r) eighths |= 1U << warp.in[first + r][4];
+          bank_conflicts += 8 - static_cast<unsigned>(std::popcount(eighths));
+        }
         const auto element = [&](unsigned matrix, unsigned r, unsigned c) {
           return warp.in[8 * matrix + r][c / 2] >> 16 * (c % 2) & 0xffffU;
         };

@@ -21,6 +21,7 @@ namespace gpt2::emulator {
 Dimensions block_index, thread_index, grid_size, block_size;
 const Actor* current_actor = nullptr;
 std::atomic<unsigned> device_memory_version = 0;
+std::uint64_t bank_conflicts = 0;
 
 namespace {
 

@@ -77,6 +77,9 @@ void warp_collective(std::uint32_t mask, const void* in, unsigned in_words, void
 void* shared_array(const void* site, std::size_t bytes);
 void* dynamic_shared();
 bool is_shared(const void* address, std::size_t bytes);
+/// Rows of matrices that lay in the banks of another row of the same matrix when load_matrices()
+/// read them: each costs a GPU one more access. Since the program began.
+extern std::uint64_t bank_conflicts;
 
 /// A copy of 16 bytes that a thread has begun and not waited for.
 struct PendingCopy {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libcore/kernels/kernels.h"
 #include "tests/emulator/emulated_cuda.h"
 
 namespace gpt2::emulator {
@@ -83,6 +84,11 @@ void too_much_shared_memory(float*) {
   SHARED_ARRAY(float, values, 30 * 1024);
   values[threadIdx.x] = 0;
 }
+void load_rows_apart(int stride) {
+  SHARED_ARRAY(__nv_bfloat16, rows, 32 * 72);
+  std::uint32_t pairs[4];
+  kernels::load_matrices(pairs, rows + threadIdx.x * static_cast<unsigned>(stride));
+}
 
 }  // namespace
 
@@ -140,6 +146,46 @@ BOOST_AUTO_TEST_CASE(launches_that_no_gpu_takes_are_refused) {
   BOOST_TEST(holds(problem_of(shuffle, dim3(32, 64), out.data), "must have 1 to 1024"));
   BOOST_CHECK_THROW(launch(shuffle, dim3(1, 70000), 32, 0, nullptr, out.data), EmulationError);
   BOOST_CHECK_THROW(launch(shuffle, 1, 32, 100 * 1024, nullptr, out.data), EmulationError);
+}
+
+BOOST_AUTO_TEST_CASE(rows_of_a_matrix_in_the_same_banks_are_counted) {
+  const auto before = bank_conflicts;
+  launch(load_rows_apart, 1, 32, 0, nullptr, 72);
+  BOOST_TEST(bank_conflicts == before);
+  launch(load_rows_apart, 1, 32, 0, nullptr, 64);
+  BOOST_TEST(bank_conflicts == before + 4 * 7);  // all eight rows of each of four matrices
+}
+
+BOOST_AUTO_TEST_CASE(attention_on_the_tensor_cores_has_no_bank_conflicts) {
+  const auto device = device::open_device("cuda", 1);
+  const auto kernels = kernels::open_kernels(*device, "bf16");
+  constexpr std::int64_t T = 70;
+  for (const std::int64_t C : {16, 32, 64, 80, 96, 128}) {
+    const auto bf16 = [&](std::int64_t count) {
+      return device::DeviceBuffer(*device, static_cast<std::size_t>(count) * 2);
+    };
+    const auto view = [](const device::DeviceBuffer& buffer, device::DataType type) {
+      return device::TensorView(buffer.data(), type,
+                                {static_cast<std::int64_t>(buffer.bytes() / bytes_of(type))});
+    };
+    const auto qkv = bf16(3 * T * C), out = bf16(T * C), dqkv = bf16(3 * T * C);
+    const device::DeviceBuffer lse(*device, T * sizeof(float));
+    const auto x = view(qkv, device::DataType::kBF16), y = view(out, device::DataType::kBF16),
+               sums = view(lse, device::DataType::kF32);
+    device->fill_zero(qkv.data(), qkv.bytes());
+    const auto before = bank_conflicts;
+    kernels->attention_forward({.qkv = x, .out = y, .lse = sums, .B = 1, .T = T, .C = C, .H = 1});
+    kernels->attention_backward({.qkv = x,
+                                 .out = y,
+                                 .lse = sums,
+                                 .dout = y,
+                                 .dqkv = view(dqkv, device::DataType::kBF16),
+                                 .B = 1,
+                                 .T = T,
+                                 .C = C,
+                                 .H = 1});
+    BOOST_TEST(bank_conflicts == before, "heads of " << C << " channels");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(copies_of_the_runtime_know_host_from_device) {

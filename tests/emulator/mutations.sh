@@ -49,9 +49,11 @@ emulated|adamw|adamw|adamw_cuda.cu|a piece ends after one round of the block|s/o
 emulated|adamw|adamw|adamw_cuda.cu|the table of the first parts is kept|s/if \(std::ranges::equal\(parts, parts_\)\) return;/if (!parts_.empty()) return;/
 emulated|elementwise|elementwise|elementwise_cuda.cu|a part takes elements of the next one|s/begin \+ kElementsOfBlock < part_end/begin + kElementsOfBlock < count/
 emulated|dropout|dropout|dropout_cuda.cu|all sequences have the mask of the first|s/i \/ elements_of_sequence/0/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the second product takes the first one's lower half|s/products\[2 \* pair \+ 1\], rows\[step\], b\[2\], b\[3\]/products[2 * pair + 1], rows[step], b[2], b[1]/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the second product takes the first one's lower half|s/products\[2 \* pair \+ 1\], a, b\[2\], b\[3\]/products[2 * pair + 1], a, b[2], b[1]/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows of the second factor in another order|s/begin \+ pair \* 16 \+ lane \/ 16 \* 8 \+ lane % 8/begin + pair * 16 + lane % 16/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|fragments of the first factor in another order|s/warp \* 16 \+ lane % 16, step \* 16 \+ lane \/ 16 \* 8/warp * 16 + lane \/ 16 * 8 + lane % 8, step * 16 + lane \/ 8 % 2 * 8/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|fragments of the first factor in another order|s/row = warp \* 16 \+ lane % 16;\n    column = lane \/ 16 \* 8/row = warp * 16 + lane \/ 16 * 8 + lane % 8;\n    column = lane \/ 8 % 2 * 8/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows that are read again are those of the first channels|s/load_matrices\(a, place<kHead>\(tile, row, step \* 16 \+ column\)\)/load_matrices(a, place<kHead>(tile, row, column))/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows of wide heads overlap|s/kHead % 64 == 0/kHead > 64/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|a transpose of fragments is forgotten|s/load_matrices_transposed\(/load_matrices(/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|two weights of a pair change places|s/pack_bf16\(left\[0\], left\[1\]\)/pack_bf16(left[1], left[0])/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|weights of the lower rows are those of the next columns|s/pack_bf16\(left\[2\], left\[3\]\)/pack_bf16(right[0], right[1])/
@@ -64,8 +66,8 @@ emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the sum of a row kee
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|what was added up keeps its old scale|s/out\[n\]\[half \* 2 \+ i\] \*= kept/out[n][half * 2 + i] *= 1/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the softmax's gradient lacks delta|s/\(dprobability - delta\)/dprobability/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|dropout is forgotten in the backward pass|s/dprobability \*= factor;//
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is weighted by dout|s/\(dk, dprobabilities, q,/(dk, dprobabilities, q + kTileElements,/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is not scaled|s/store_rows\(dk, op\.scale, op\.scale/store_rows(dk, 1, 1/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is weighted by dout|s/\(dk, dprobabilities, q,/(dk, dprobabilities, q + kTileElements<kHead>,/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is not scaled|s/store_rows<kHead>\(dk, op\.scale, op\.scale/store_rows<kHead>(dk, 1, 1/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the lower rows have the mask of the upper ones|s/row \+ i \/ 2 \* 8/row/
 races_bf16|attention|attention_mma|attention_mma_cuda.cu|a tile is replaced while it is used|s/__syncthreads\(\);  \/\/ the tile is there, and the one before has been used//
 emulated_bf16|adamw|adamw|adamw_cuda.cu|the copy to compute with stays old|s/if \(update\.compute_copy != nullptr\) store<kWidth>\(parameter, update\.compute_copy, i\);//
