@@ -31,6 +31,10 @@ class Device {
   /// Stream: the copies wait for queued work and are done on return.
   virtual void copy_to_device(void* to, const void* from, std::size_t bytes) = 0;
   virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;
+  /// Copies that wait for nothing. Stream: queued; `from` may change after the call, and `to` has
+  /// the bytes after the next synchronize() or copy_to_host().
+  virtual void queue_to_device(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void queue_to_host(void* to, const void* from, std::size_t bytes) = 0;
   /// Stream: queued.
   virtual void copy_on_device(void* to, const void* from, std::size_t bytes) = 0;
   virtual void fill_zero(void* memory, std::size_t bytes) = 0;

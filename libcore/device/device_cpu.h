@@ -33,6 +33,12 @@ class CpuDevice final : public Device {
   std::uint64_t free_bytes() const override { return free_host_bytes(); }
   void copy_to_device(void* to, const void* from, std::size_t bytes) override;
   void copy_to_host(void* to, const void* from, std::size_t bytes) override;
+  void queue_to_device(void* to, const void* from, std::size_t bytes) override {
+    copy_on_device(to, from, bytes);
+  }
+  void queue_to_host(void* to, const void* from, std::size_t bytes) override {
+    copy_on_device(to, from, bytes);
+  }
   void copy_on_device(void* to, const void* from, std::size_t bytes) override;
   void fill_zero(void* memory, std::size_t bytes) override;
   void synchronize() override {}

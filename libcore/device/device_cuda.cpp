@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "formats/errors.h"
 
 namespace gpt2::device {
@@ -48,7 +50,38 @@ CudaDevice::CudaDevice(int number) {
   GPT2_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
 }
 
-CudaDevice::~CudaDevice() { cudaStreamDestroy(stream_); }
+CudaDevice::~CudaDevice() {
+  cudaStreamSynchronize(stream_);  // before the memory of copies under way goes
+  cudaStreamDestroy(stream_);
+}
+
+PinnedBuffer::~PinnedBuffer() {
+  if (data_ != nullptr) cudaFreeHost(data_);
+}
+
+void* PinnedBuffer::reserve(std::size_t bytes) {
+  if (bytes <= bytes_) return data_;
+  if (data_ != nullptr) GPT2_CUDA_CHECK(cudaFreeHost(std::exchange(data_, nullptr)));
+  bytes_ = 0;
+  check_cuda(cudaMallocHost(&data_, bytes), fmt::format("{} bytes of pinned memory", bytes));
+  bytes_ = bytes;
+  return data_;
+}
+
+CudaEvent::~CudaEvent() {
+  if (event_ != nullptr) cudaEventDestroy(event_);
+}
+
+void CudaEvent::record(cudaStream_t stream) {
+  if (event_ == nullptr) {
+    GPT2_CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
+  }
+  GPT2_CUDA_CHECK(cudaEventRecord(event_, stream));
+}
+
+void CudaEvent::wait() const {
+  if (event_ != nullptr) GPT2_CUDA_CHECK(cudaEventSynchronize(event_));
+}
 
 void* CudaDevice::allocate(std::size_t bytes) {
   void* memory = nullptr;
@@ -92,6 +125,33 @@ void CudaDevice::copy_on_device(void* to, const void* from, std::size_t bytes) {
 void CudaDevice::fill_zero(void* memory, std::size_t bytes) {
   if (bytes != 0) GPT2_CUDA_CHECK(cudaMemsetAsync(memory, 0, bytes, stream_));
 }
-void CudaDevice::synchronize() { GPT2_CUDA_CHECK(cudaStreamSynchronize(stream_)); }
+
+void CudaDevice::queue_to_device(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  auto& upload = uploads_[next_upload_];
+  next_upload_ = (next_upload_ + 1) % uploads_.size();
+  upload.arrived.wait();  // what it was used for two uploads ago
+  std::memcpy(upload.bytes.reserve(bytes), from, bytes);
+  copy(to, upload.bytes.data(), bytes, cudaMemcpyHostToDevice);
+  upload.arrived.record(stream_);
+}
+
+void CudaDevice::queue_to_host(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  if (downloads_queued_ == downloads_.size()) downloads_.emplace_back();
+  auto& download = downloads_[downloads_queued_];
+  copy(download.bytes.reserve(bytes), from, bytes, cudaMemcpyDeviceToHost);
+  download.to = to;
+  download.count = bytes;
+  ++downloads_queued_;
+}
+
+void CudaDevice::synchronize() {
+  GPT2_CUDA_CHECK(cudaStreamSynchronize(stream_));
+  for (std::size_t i = 0; i < downloads_queued_; ++i) {
+    std::memcpy(downloads_[i].to, downloads_[i].bytes.data(), downloads_[i].count);
+  }
+  downloads_queued_ = 0;
+}
 
 }  // namespace gpt2::device

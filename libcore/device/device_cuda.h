@@ -5,11 +5,49 @@
 
 #include <cuda_runtime_api.h>
 
+#include <array>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "libcore/device/device.h"
 
 namespace gpt2::device {
+
+/// Memory of the host that a GPU copies by itself, while the host goes on.
+class PinnedBuffer {
+ public:
+  PinnedBuffer() = default;
+  PinnedBuffer(PinnedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~PinnedBuffer();
+  /// Memory of at least so many bytes; what it held is lost. Throws: UnavailableError.
+  void* reserve(std::size_t bytes);
+  void* data() const { return data_; }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// A place in a stream that the host can wait for.
+class CudaEvent {
+ public:
+  CudaEvent() = default;
+  CudaEvent(const CudaEvent&) = delete;
+  CudaEvent& operator=(const CudaEvent&) = delete;
+  ~CudaEvent();
+  void record(cudaStream_t stream);
+  void wait() const;  // not, if nothing was recorded
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
 
 class CudaDevice final : public Device {
  public:
@@ -28,6 +66,8 @@ class CudaDevice final : public Device {
   std::uint64_t free_bytes() const override;
   void copy_to_device(void* to, const void* from, std::size_t bytes) override;
   void copy_to_host(void* to, const void* from, std::size_t bytes) override;
+  void queue_to_device(void* to, const void* from, std::size_t bytes) override;
+  void queue_to_host(void* to, const void* from, std::size_t bytes) override;
   void copy_on_device(void* to, const void* from, std::size_t bytes) override;
   void fill_zero(void* memory, std::size_t bytes) override;
   void synchronize() override;
@@ -35,10 +75,25 @@ class CudaDevice final : public Device {
   cudaStream_t stream() const { return stream_; }
 
  private:
+  /// Bytes on their way to the device.
+  struct Upload {
+    PinnedBuffer bytes;
+    CudaEvent arrived;
+  };
+  /// Bytes on their way from it; synchronize() gives them to `to`.
+  struct Download {
+    PinnedBuffer bytes;
+    void* to = nullptr;
+    std::size_t count = 0;
+  };
   void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
 
   std::string name_;
   cudaStream_t stream_ = nullptr;
+  std::array<Upload, 2> uploads_;  // used in turn
+  std::size_t next_upload_ = 0;
+  std::vector<Download> downloads_;  // the first downloads_queued_ are under way
+  std::size_t downloads_queued_ = 0;
 };
 
 /// Throws UnavailableError "what: NAME: text" unless `error` is cudaSuccess.

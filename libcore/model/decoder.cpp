@@ -123,10 +123,22 @@ void Decoder::State::copy_sequence(std::int64_t from, std::int64_t to, std::int6
   }
 }
 
+namespace {
+
+std::size_t bytes_of_caches(const Gpt2Config& config, DataType type, std::int64_t capacity) {
+  return static_cast<std::size_t>(2 * config.layers * capacity * config.channels) * bytes_of(type);
+}
+
+}  // namespace
+
 std::size_t Decoder::cache_bytes(const Gpt2& model, std::int64_t capacity) {
-  const auto& config = model.config();
-  return static_cast<std::size_t>(2 * config.layers * capacity * config.channels) *
-         bytes_of(model.kernels().compute_type());
+  return bytes_of_caches(model.config(), model.kernels().compute_type(), capacity);
+}
+
+std::size_t Decoder::memory_bytes(const Gpt2Config& config, DataType type) {
+  return activation_bytes(config, type, 1, std::min(kRowsOfPiece, config.context), false) +
+         bytes_of_caches(config, type, config.context) +
+         static_cast<std::size_t>(config.vocab_size) * 4;
 }
 
 Decoder::Decoder(Gpt2& model, std::int64_t most_sequences, std::int64_t capacity) {

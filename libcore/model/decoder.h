@@ -19,6 +19,8 @@ class Decoder {
   static constexpr std::int64_t kMostSequences = kernels::kFewRows;
   /// Units: bytes that one sequence of `capacity` positions takes.
   static std::size_t cache_bytes(const Gpt2& model, std::int64_t capacity);
+  /// All that a Decoder of one sequence, as long as the context, takes. Units: bytes.
+  static std::size_t memory_bytes(const Gpt2Config& config, device::DataType type);
 
   /// Caches for `most_sequences` of at most `capacity` <= context positions (0: context). Throws:
   /// UsageError, UnavailableError (memory).

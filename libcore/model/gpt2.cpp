@@ -165,7 +165,7 @@ const Activations& Gpt2::forward(std::span<const std::int32_t> tokens, std::int6
   check_tokens(tokens, config_.vocab_size, false);
   const auto& p = state_->parameters;
   const auto& a = state_->arena.plan(B, T, training);
-  device_.copy_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
+  device_.queue_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
   embed_tokens(kernels_, config_, p, a, B, T, 0, dropout);
   forward_layers(kernels_, config_, p, a, B, T, dropout,
                  [&](std::int64_t layer) { attend(a, B, T, dropout, layer); });
@@ -179,7 +179,7 @@ void Gpt2::losses(std::span<const std::int32_t> tokens, std::span<const std::int
   check_shape(losses.size(), B, T);
   check_tokens(targets, config_.vocab_size, true);
   const auto& a = forward(tokens, B, T, {}, false);
-  device_.copy_to_device(a.targets.data, targets.data(), targets.size_bytes());
+  device_.queue_to_device(a.targets.data, targets.data(), targets.size_bytes());
   kernels_.classifier_forward({.x = a.ln_f,
                                .wte = state_->parameters.wte,
                                .targets = a.targets,
@@ -228,7 +228,7 @@ void Gpt2::forward_backward(std::span<const std::int32_t> tokens,
   const TensorView all_gradients(gradients.data(), DataType::kF32, {table_.buffer_elements()});
   const auto dparameters = view_tensors(table_, config_, all_gradients, all_gradients);
   const auto& a = forward(tokens, B, T, dropout, true);
-  device_.copy_to_device(a.targets.data, targets.data(), targets.size_bytes());
+  device_.queue_to_device(a.targets.data, targets.data(), targets.size_bytes());
 
   // From here on a.branch is dead, and a.dbranch takes its memory.
   kernels_.classifier_forward_backward({.x = a.ln_f,
@@ -356,7 +356,7 @@ void Gpt2::forward_backward(std::span<const std::int32_t> tokens,
                                .T = T,
                                .C = C,
                                .dropout = embedding_dropout(dropout)});
-  device_.copy_to_host(losses.data(), a.losses.data, losses.size_bytes());
+  device_.queue_to_host(losses.data(), a.losses.data, losses.size_bytes());
 }
 
 }  // namespace gpt2::model

@@ -88,7 +88,8 @@ class Gpt2 {
   void logits(std::span<const std::int32_t> tokens, std::int64_t B, std::int64_t T,
               std::span<float> logits);
   /// Forward and backward of one micro-batch: adds d(scale x sum of losses)/dp to `gradients` (laid
-  /// out as parameters()) and fills losses (B, T).
+  /// out as parameters()) and fills losses (B, T). Stream: queued; the losses are there after
+  /// device().synchronize().
   void forward_backward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets,
                         std::int64_t B, std::int64_t T, float scale, const DropoutPlan& dropout,
                         const device::DeviceBuffer& gradients, std::span<float> losses);

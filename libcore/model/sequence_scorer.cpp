@@ -255,6 +255,14 @@ std::vector<RowScore> SequenceScorer::State::losses_by_logits(TensorView x, cons
 SequenceScorer::SequenceScorer(Gpt2& model) : state_(std::make_unique<State>(model)) {}
 SequenceScorer::~SequenceScorer() = default;
 
+std::size_t SequenceScorer::memory_bytes(const Gpt2Config& config, DataType type,
+                                         std::int64_t positions) {
+  const auto cache_and_rows =
+      static_cast<std::size_t>((2 * config.context + positions) * config.channels) * bytes_of(type);
+  return activation_bytes(config, type, 1, positions, false) + cache_and_rows +
+         static_cast<std::size_t>(2 * positions) * 4;
+}
+
 std::int64_t SequenceScorer::position_count(std::span<const ScoredSequence> set) {
   if (set.empty()) return 0;
   const auto common = common_length(set);

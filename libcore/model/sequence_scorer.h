@@ -36,6 +36,9 @@ class SequenceScorer {
   /// `model` must outlive it. Throws: UnavailableError (memory).
   explicit SequenceScorer(Gpt2& model);
   ~SequenceScorer();
+  /// What it takes for passes of so many positions. Units: bytes.
+  static std::size_t memory_bytes(const Gpt2Config& config, device::DataType type,
+                                  std::int64_t positions);
 
   /// Positions that a set is run at: those of its common beginning once, of each sequence the rest;
   /// the last token of a sequence is run nowhere.

@@ -3,10 +3,16 @@
 #include "libcore/train/gradient_slots.h"
 
 #include <cassert>
-#include <span>
 #include <utility>
 
 namespace gpt2::train {
+
+double sum_over_slots(std::span<const double> of_slots, comm::Communicator& communicator) {
+  std::vector<double> sums(of_slots.begin(), of_slots.end());
+  comm::join_pairwise(sums.size(), [&](std::size_t i, std::size_t k) { sums[i] += sums[k]; });
+  communicator.tree_sum(std::span(sums).first(1));
+  return sums.front();
+}
 
 GradientSlots::GradientSlots(device::Device& device, kernels::Kernels& kernels,
                              std::int64_t elements)
@@ -36,9 +42,8 @@ const device::DeviceBuffer& GradientSlots::open_slot() {
   return partials_.back().gradients;
 }
 
-void GradientSlots::close_slot(double loss_sum) {
+void GradientSlots::close_slot() {
   assert(!partials_.empty() && partials_.back().slot_count == 0);
-  partials_.back().loss_sum = loss_sum;
   partials_.back().slot_count = 1;
   while (partials_.size() > 1 &&
          partials_.back().slot_count == partials_[partials_.size() - 2].slot_count) {
@@ -51,19 +56,17 @@ void GradientSlots::merge_last_two() {
   partials_.pop_back();
   Partial& earlier = partials_.back();
   kernels_.add(view(earlier), view(later));
-  earlier.loss_sum += later.loss_sum;
   earlier.slot_count += later.slot_count;
   spare_.push_back(std::move(later.gradients));
 }
 
-GradientSlots::Total GradientSlots::join(comm::Communicator& communicator) {
+const device::DeviceBuffer& GradientSlots::join(comm::Communicator& communicator) {
   assert(!partials_.empty() && partials_.back().slot_count > 0);
   while (partials_.size() > 1) merge_last_two();
   joined_ = true;
   Partial& total = partials_.front();
   communicator.reduce_shares(kernels_, view(total), {elements_, communicator.size()});
-  communicator.tree_sum(std::span(&total.loss_sum, 1));
-  return {total.gradients, total.loss_sum};
+  return total.gradients;
 }
 
 }  // namespace gpt2::train

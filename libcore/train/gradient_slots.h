@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "libcore/comm/communicator.h"
@@ -14,6 +15,9 @@
 #include "libcore/kernels/kernels.h"
 
 namespace gpt2::train {
+
+/// The sum of a number of each slot of every rank, by the same tree.
+double sum_over_slots(std::span<const double> of_slots, comm::Communicator& communicator);
 
 /// The slots of one rank. Of S slots at most floor(log2(S)) + 1 gradient buffers live at once; they
 /// are kept from step to step.
@@ -25,24 +29,18 @@ class GradientSlots {
   /// A zeroed buffer that the next slot's micro-batches add to. Opening one after join() begins a
   /// new step.
   const device::DeviceBuffer& open_slot();
-  /// Ends the slot: `loss_sum` is its losses' sum, micro-batch after micro-batch.
-  void close_slot(double loss_sum);
-
-  struct Total {
-    /// This rank's share of the sum, and undefined values elsewhere; until the next open_slot().
-    const device::DeviceBuffer& gradients;
-    double loss_sum;
-  };
-  /// Joins what is left, here and then over the ranks. Precondition: at least one slot was closed,
-  /// none is open.
-  Total join(comm::Communicator& communicator);
+  /// Ends the slot.
+  void close_slot();
+  /// Joins what is left, here and then over the ranks. This rank's share of the sum, and undefined
+  /// values elsewhere; until the next open_slot(). Precondition: at least one slot was closed, none
+  /// is open.
+  const device::DeviceBuffer& join(comm::Communicator& communicator);
 
   std::size_t buffer_count() const { return partials_.size() + spare_.size(); }
 
  private:
   struct Partial {
     device::DeviceBuffer gradients;
-    double loss_sum = 0;
     std::int64_t slot_count = 0;  // 0: open
   };
   void merge_last_two();

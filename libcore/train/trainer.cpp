@@ -11,6 +11,8 @@
 #include <cmath>
 #include <csignal>
 #include <ctime>
+#include <numeric>
+#include <span>
 #include <sstream>
 #include <utility>
 
@@ -107,7 +109,8 @@ Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed
                {static_cast<std::uint64_t>(share_.slots * share_.micro_batches),
                 parts_.plan.sequences_per_step}),
       slots_(parts_.model.device(), parts_.model.kernels(), parts_.model.table().buffer_elements()),
-      losses_(static_cast<std::size_t>(parts_.plan.B * parts_.plan.T)),
+      losses_(static_cast<std::size_t>(share_.slots * share_.micro_batches * parts_.plan.B *
+                                       parts_.plan.T)),
       saved_(std::move(resumed_from)),
       last_save_(Clock::now()),
       saves_(parts_.folder, parts_.model, parts_.optimizer,
@@ -145,7 +148,8 @@ void Trainer::run_to_end() {
   log_profile();
 }
 
-/// One update: the gradients of all slots, their norm, the guard, AdamW.
+/// One update: the gradients of all slots, their norm, the guard, AdamW. A GPU is waited for once,
+/// for the norm; the losses come with it.
 void Trainer::take_step() {
   const auto& plan = parts_.plan;
   auto& ranks = parts_.communicator;
@@ -153,28 +157,29 @@ void Trainer::take_step() {
   const auto start = Clock::now();
   const auto tokens = static_cast<double>(plan.tokens_per_step());
   const auto scale = static_cast<float>(1 / tokens);
+  const auto batch_losses = static_cast<std::size_t>(plan.B * plan.T);
+  std::span<float> losses = losses_;  // of the micro-batches to come
   for (std::int64_t slot = 0; slot < share_.slots; ++slot) {
     const auto& gradients = slots_.open_slot();
-    double loss_sum = 0;
     for (std::int64_t micro_batch = 0; micro_batch < share_.micro_batches; ++micro_batch) {
       const auto& batch = batches_.next();
       parts_.model.forward_backward(batch.inputs, batch.targets, batch.B, batch.T, scale,
                                     {.probability = static_cast<float>(parts_.config.dropout),
                                      .seed = parts_.config.seed,
                                      .first_sequence = batch.first_sequence},
-                                    gradients, losses_);
-      for (const float loss : losses_) loss_sum += loss;
+                                    gradients, losses.first(batch_losses));
+      losses = losses.subspan(batch_losses);
     }
-    slots_.close_slot(loss_sum);
+    slots_.close_slot();
   }
   ranks.say_phase(fmt::format("sum of the gradients of step {}", progress_.step + 1));
-  const auto total = slots_.join(ranks);
-  const double loss = total.loss_sum / tokens;
-  const double norm = parts_.optimizer.gradient_norm(total.gradients, ranks);
+  const auto& total = slots_.join(ranks);
+  const double norm = parts_.optimizer.gradient_norm(total, ranks);
+  const double loss = loss_sum() / tokens;
   const double learning_rate = plan.schedule.at(static_cast<std::int64_t>(progress_.step));
 
   const bool finite = std::isfinite(loss) && parts_.optimizer.is_safe(norm);
-  if (finite) update(total.gradients, norm, learning_rate);
+  if (finite) update(total, norm, learning_rate);
   ++progress_.step;
   progress_.sequences_consumed += plan.sequences_per_step;
   progress_.bad_steps_in_row = finite ? 0 : progress_.bad_steps_in_row + 1;
@@ -191,7 +196,7 @@ void Trainer::take_step() {
       {"tokens_per_second", tokens / last_step_seconds_}};
   if (!finite) numbers["skipped_steps"] = static_cast<double>(progress_.skipped_steps);
   log(finite ? "train" : "skip", std::move(numbers));
-  if (finite) return log_histograms_when_due(total.gradients);
+  if (finite) return log_histograms_when_due(total);
   parts_.observer.on_notice(fmt::format(
       "step {}: loss {}, gradient norm {}; the update is left out", progress_.step, loss, norm));
   if (progress_.bad_steps_in_row < parts_.config.max_bad_steps) return;
@@ -204,6 +209,18 @@ void Trainer::take_step() {
                     "learning-rate)",
                     progress_.bad_steps_in_row, progress_.step));
   });
+}
+
+/// Of the step whose micro-batches were queued; the device is waited for.
+double Trainer::loss_sum() {
+  parts_.model.device().synchronize();
+  const auto slot_losses = losses_.size() / static_cast<std::size_t>(share_.slots);
+  std::vector<double> of_slots;
+  for (auto slot = losses_.begin(); slot != losses_.end();
+       slot += static_cast<std::ptrdiff_t>(slot_losses)) {
+    of_slots.push_back(std::accumulate(slot, slot + static_cast<std::ptrdiff_t>(slot_losses), 0.0));
+  }
+  return sum_over_slots(of_slots, parts_.communicator);
 }
 
 /// One update of all weights on all ranks, each of which has its share of the gradients.

@@ -83,6 +83,7 @@ class Trainer {
   void update(const device::DeviceBuffer& gradients, double norm, double learning_rate);
   void gather(const device::DeviceBuffer& buffer);  // each rank's share to all
   void log_histograms_when_due(const device::DeviceBuffer& gradients);
+  double loss_sum();
   bool complete_step();
   void leave_if_asked() const;  // all ranks
   void validate_when_due();
@@ -109,7 +110,7 @@ class Trainer {
   std::optional<RunLog> log_;  // of the first rank
   data::BatchLoader batches_;
   GradientSlots slots_;
-  std::vector<float> losses_;     // (B, T) of one micro-batch
+  std::vector<float> losses_;     // of a step: (slots, micro-batches, B, T) of this rank
   std::set<std::string> logged_;  // kinds of records that this step has already
   std::filesystem::path saved_;   // a checkpoint of this step, whole or under way, or empty
   std::chrono::steady_clock::time_point last_save_;       // its snapshot

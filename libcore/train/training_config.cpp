@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -195,8 +196,10 @@ void TrainingConfig::check() const {
       require(std::isfinite(value) && value >= 0, option.name, value, "finite and not negative");
     }
   });
-  require(batch_size >= 1 && batch_size <= kMostPerFactor, "batch-size", batch_size,
-          fmt::format("from 1 to {}", kMostPerFactor));
+  if (const auto count = number_unless_auto<std::uint64_t>("batch-size", batch_size)) {
+    require(*count >= 1 && *count <= kMostPerFactor, "batch-size", *count,
+            fmt::format("from 1 to {}", kMostPerFactor));
+  }
   require(total_batch_tokens >= 1 && total_batch_tokens <= kMostTokens, "total-batch-tokens",
           total_batch_tokens, "at least 1");
   require(max_steps <= kMostSteps, "max-steps", max_steps, fmt::format("at most {}", kMostSteps));
@@ -318,6 +321,8 @@ TrainingConfig resume_configuration(const TrainingConfig& stored, const Training
   config.resume = asked.resume;
   config.allow_change = asked.allow_change;
   config.profile = asked.profile;
+  config.dry_run = asked.dry_run;
+  config.memory_limit = asked.memory_limit;
   if (config.max_epochs > 0) config.max_steps = 0;  // the checkpoint's number of steps is overruled
   config.check();
   return config;
@@ -340,15 +345,16 @@ TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
                        std::uint64_t windows_per_epoch, int rank_count) {
   require(T >= 1 && T <= static_cast<std::int64_t>(kMostPerFactor), "context", T,
           fmt::format("from 1 to {}", kMostPerFactor));
-  const std::uint64_t micro_batch_tokens = config.batch_size * static_cast<std::uint64_t>(T);
+  const auto batch_size = number_unless_auto<std::uint64_t>("batch-size", config.batch_size);
+  assert(batch_size.has_value());
+  const std::uint64_t micro_batch_tokens = *batch_size * static_cast<std::uint64_t>(T);
   const std::uint64_t tokens = config.accumulation_steps > 0
                                    ? config.accumulation_steps * micro_batch_tokens
                                    : config.total_batch_tokens;
   if (tokens % micro_batch_tokens != 0) {
     throw UsageError(fmt::format(
         "--total-batch-tokens {} is not a multiple of batch-size x context = {} x {} = {}; {}",
-        tokens, config.batch_size, T, micro_batch_tokens,
-        nearest_multiples(tokens, micro_batch_tokens)));
+        tokens, *batch_size, T, micro_batch_tokens, nearest_multiples(tokens, micro_batch_tokens)));
   }
   const std::uint64_t micro_batch_count = tokens / micro_batch_tokens;
   const std::uint64_t slots = number_unless_auto<std::uint64_t>("slots", config.slots)
@@ -357,14 +363,14 @@ TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
     throw UsageError(
         fmt::format("--total-batch-tokens {} is not a multiple of slots x batch-size x context = "
                     "{} x {} x {} = {}; {}, or give --slots {}",
-                    tokens, slots, config.batch_size, T, slots * micro_batch_tokens,
+                    tokens, slots, *batch_size, T, slots * micro_batch_tokens,
                     nearest_multiples(tokens, slots * micro_batch_tokens),
                     nearest_divisors(micro_batch_count, slots)));
   }
   TrainingPlan plan;
   plan.exact = config.reduction == "exact";
   check_rank_count(slots, micro_batch_count, static_cast<std::uint64_t>(rank_count), plan.exact);
-  plan.B = static_cast<std::int64_t>(config.batch_size);
+  plan.B = static_cast<std::int64_t>(*batch_size);
   plan.T = T;
   plan.slots = static_cast<std::int64_t>(slots);
   plan.micro_batches = static_cast<std::int64_t>(micro_batch_count / slots);
@@ -409,6 +415,7 @@ void store_decisions(TrainingConfig& config, const TrainingPlan& plan,
   config.channels = count(shape.channels);
   config.ffn_channels = count(shape.inner_channels());
   config.context = count(plan.T);
+  config.batch_size = std::to_string(plan.B);
   config.total_batch_tokens = plan.tokens_per_step();
   config.accumulation_steps = 0;
   config.slots = std::to_string(plan.slots);

@@ -29,7 +29,9 @@ struct TrainingConfig {
   std::string vocab, init_from;
   std::string device = "auto", precision = "auto";
   std::uint32_t threads = 0;
-  std::uint64_t batch_size = 4, total_batch_tokens = 32768, accumulation_steps = 0;
+  std::string batch_size = "4", recompute = "none";
+  std::uint64_t memory_limit = 0;
+  std::uint64_t total_batch_tokens = 32768, accumulation_steps = 0;
   std::string slots = "auto", reduction = "exact", zero = "1";
   double rank_timeout = 60;
   std::uint64_t max_steps = 0, max_epochs = 0;
@@ -51,7 +53,7 @@ struct TrainingConfig {
   std::string wandb, wandb_entity, wandb_name, wandb_mode = "offline";
   std::vector<std::string> wandb_tags;
   std::string prometheus;
-  bool profile = false;
+  bool profile = false, dry_run = false;
 
   /// Checks what needs neither data nor model. Throws: UsageError naming the option.
   void check() const;
@@ -109,7 +111,7 @@ void for_each_option(Config& config, Visit&& visit) {
         config.vocab);
   visit(TrainingOption{"init-from", "PATH", kSame,
                        "begin with the weights of a checkpoint, run folder, Hugging Face directory "
-                       "or llm.c file"},
+                       "or file of llm.c or nanoGPT"},
         config.init_from);
   visit(TrainingOption{"device", "KIND", kFree, "where to compute", {"auto", "cpu", "cuda"}},
         config.device);
@@ -121,8 +123,21 @@ void for_each_option(Config& config, Visit&& visit) {
         config.precision);
   visit(TrainingOption{"threads", "N", kFree, "threads (0: the CPUs this process may use)"},
         config.threads);
-  visit(TrainingOption{"batch-size", "B", kBitsDiffer, "sequences in a micro-batch"},
-        config.batch_size);
+  visit(
+      TrainingOption{"batch-size", "B", kBitsDiffer,
+                     "sequences in a micro-batch: a number, or auto (the most that fit the memory "
+                     "and divide the tokens of a step)"},
+      config.batch_size);
+  visit(TrainingOption{"recompute",
+                       "WHAT",
+                       kFree,
+                       "what the backward pass computes again to save memory: none, mlp "
+                       "(layernorms and MLPs), or block (whole layers); the bits stay the same",
+                       {"none", "mlp", "block"}},
+        config.recompute);
+  visit(TrainingOption{"memory-limit", "BYTES", kNotStored,
+                       "memory of the device that a rank may take (0: its share of what is free)"},
+        config.memory_limit);
   visit(TrainingOption{"total-batch-tokens", "N", kSame,
                        "tokens in a step: slots x micro-batches x batch-size x context"},
         config.total_batch_tokens);
@@ -234,6 +249,9 @@ void for_each_option(Config& config, Visit&& visit) {
   visit(TrainingOption{"profile", "", kNotStored,
                        "time each operation; a table at the end, and a record in metrics.jsonl"},
         config.profile);
+  visit(TrainingOption{"dry-run", "", kNotStored,
+                       "plan the run, print the memory it takes, and end before the first step"},
+        config.dry_run);
 }
 
 /// Name and text of every stored setting; lists as JSON arrays.
@@ -283,10 +301,11 @@ struct TrainingPlan {
   }
 };
 
-/// total-batch-tokens = S x m x B x T, m >= 1; auto slots: the largest power of two that is at most
-/// max(8, ranks) and divides total-batch-tokens / (B x T). One epoch is ceil(windows / sequences a
-/// step) steps. Throws: UsageError naming the nearest values that fit, a number of ranks that
-/// cannot give the bits of one, or a warm-up as long as the run.
+/// Precondition: batch-size is a number. total-batch-tokens = S x m x B x T, m >= 1; auto slots:
+/// the largest power of two that is at most max(8, ranks) and divides total-batch-tokens / (B x T).
+/// One epoch is ceil(windows / sequences a step) steps. Throws: UsageError naming the nearest
+/// values that fit, a number of ranks that cannot give the bits of one, or a warm-up as long as the
+/// run.
 TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
                        std::uint64_t windows_per_epoch, int rank_count);
 

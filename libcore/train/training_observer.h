@@ -12,6 +12,7 @@
 
 #include "formats/train_log.h"
 #include "libcore/model/gpt2_config.h"
+#include "libcore/train/memory_plan.h"
 #include "libcore/train/training_config.h"
 
 namespace gpt2::train {
@@ -26,6 +27,7 @@ struct RunSummary {
   int rank_count = 1;
   std::uint64_t first_step = 0;  // steps done before
   TrainingPlan plan;
+  MemoryPlan memory;                   // of this rank
   std::uint64_t save_every_steps = 0;  // 0: not by steps
   double save_every_seconds = 0;       // 0: not by time
   /// Operations a second of all ranks' large matrix products; 0: not asked for.
@@ -41,6 +43,8 @@ class TrainingObserver {
   /// Measuring RunSummary::matmul_rate takes a moment.
   virtual bool wants_matmul_rate() const { return false; }
   virtual void on_begin(const RunSummary& /*summary*/) {}
+  /// A dry run ends here, with all of the summary but the rate and the validation known.
+  virtual void on_dry_run(const RunSummary& /*summary*/) {}
   /// Each line of metrics.jsonl, after it was written.
   virtual void on_record(const formats::TrainLogRecord& /*record*/) {}
   virtual void on_validation(std::uint64_t /*tokens_done*/, std::uint64_t /*tokens*/) {}

@@ -28,6 +28,7 @@
 #include "libcore/model/model_weights.h"
 #include "libcore/text/tokenizer.h"
 #include "libcore/train/checkpoint_store.h"
+#include "libcore/train/memory_plan.h"
 #include "libcore/train/run_folder.h"
 #include "libcore/train/trainer.h"
 
@@ -41,6 +42,9 @@ using formats::UsageError;
 
 /// Beside the settings, so that a resumed run can tell whether its validation set is the same.
 constexpr const char* kValidationDataKey = "val-data";
+/// And so that it does its matrix products as the run before did.
+constexpr const char* kProductsKey = "product-choices";
+constexpr std::string_view kAuto = "auto";
 
 /// The run may go on from another folder: its data keep their place.
 TrainingConfig with_absolute_paths(TrainingConfig config) {
@@ -152,6 +156,7 @@ Start find_start(const TrainingConfig& asked, const std::set<std::string>& given
   if (auto checkpoint = find_checkpoint(asked, folder, notices)) {
     auto texts = checkpoint->manifest->configuration;
     texts.erase(kValidationDataKey);
+    texts.erase(kProductsKey);
     start.before = decode_configuration(texts, checkpoint->path.string());
     start.config = resume_configuration(*start.before, asked, given, notices);
     start.source = std::move(checkpoint);
@@ -291,8 +296,13 @@ void check_samples(const TrainingConfig& config, const Material& material) {
   }
 }
 
-/// The numbers of the run; what `config` leaves to be decided is decided in it.
-TrainingPlan plan_run(TrainingConfig& config, const Material& material, int rank_count) {
+/// Tokens of a sequence, and how many sequences the data have.
+struct Windows {
+  std::int64_t T = 0;
+  std::uint64_t per_epoch = 0;
+};
+
+Windows cut_windows(const TrainingConfig& config, const Material& material) {
   const auto& shape = material.shape;
   const auto T = config.context > 0 ? static_cast<std::int64_t>(config.context) : shape.context;
   if (T > shape.context) {
@@ -302,9 +312,7 @@ TrainingPlan plan_run(TrainingConfig& config, const Material& material, int rank
   check_samples(config, material);
   const auto windows = data::SequenceOrder(material.train, T, config.seed).windows_per_epoch();
   if (material.val) eval::validation_windows(*material.val, T, config.val_tokens);
-  const auto plan = make_plan(config, T, windows, rank_count);
-  store_decisions(config, plan, shape);
-  return plan;
+  return {T, windows};
 }
 
 std::string describe_identity(const std::vector<formats::DataIdentity>& identity) {
@@ -419,6 +427,34 @@ void report_start(const Start& start, const Material& material, std::int64_t T,
   }
 }
 
+/// How the model's products are done: as the checkpoint says, or in the ways that are found fastest
+/// now, by a micro-batch whose gradients go nowhere. Gives the record for checkpoints to come.
+std::string settle_products(const Start& start, const TrainingPlan& plan, model::Gpt2& model,
+                            kernels::Kernels& kernels, std::vector<std::string>& notices) {
+  if (start.resumes()) {
+    const auto& stored = start.source->manifest->configuration;
+    const auto record = stored.find(kProductsKey);
+    const auto text = record != stored.end() ? record->second : std::string();
+    // Products of other shapes were not looked for.
+    const bool same_shapes = start.before->batch_size == start.config.batch_size &&
+                             start.before->precision == start.config.precision;
+    if (same_shapes && kernels.use_products(text)) return text;
+  }
+  const auto record = kernels.choose_products([&] {
+    const device::DeviceBuffer unused(model.device(), model.table().buffer_bytes());
+    const std::vector<std::int32_t> tokens(static_cast<std::size_t>(plan.B * plan.T));
+    std::vector<float> losses(tokens.size());
+    model.forward_backward(tokens, tokens, plan.B, plan.T, 1, {}, unused, losses);
+    model.device().synchronize();
+  });
+  if (start.resumes() && !record.empty()) {
+    notices.emplace_back(
+        "the matrix products are chosen anew, as the checkpoint's are of another device, library, "
+        "batch size or precision; the result will not be the same to the bit");
+  }
+  return record;
+}
+
 /// A signal that comes before the first step finds nothing to save.
 void leave_if_asked(const StopSignal& stop_signal, comm::Communicator& communicator) {
   const auto signal = static_cast<int>(communicator.maximum(stop_signal()));
@@ -445,12 +481,11 @@ std::unique_ptr<RunFolder> open_folder(const TrainingConfig& asked,
   return folder;
 }
 
-/// All that is decided before anything is computed.
+/// All that is known before the device is.
 struct Beginning {
   Start start;
   Material material;
-  TrainingPlan plan;
-  formats::CheckpointManifest manifest;
+  Windows windows;
   std::vector<std::string> notices;
 };
 
@@ -459,18 +494,47 @@ Beginning prepare(const TrainingConfig& asked, const std::set<std::string>& give
   std::vector<std::string> notices;
   Start start = find_start(with_absolute_paths(asked), given, folder, notices);
   Material material = open_material(start, given);
-  const TrainingPlan plan = plan_run(start.config, material, rank_count);
-  auto manifest = describe_run(start.config, plan, material, rank_count);
-  if (start.resumes()) check_resumed(start, plan, manifest, notices);
-  return {std::move(start), std::move(material), plan, std::move(manifest), std::move(notices)};
+  const auto windows = cut_windows(start.config, material);
+  // Settings that do not fit together are told before a device is looked for.
+  if (start.config.batch_size != kAuto) {
+    make_plan(start.config, windows.T, windows.per_epoch, rank_count);
+  }
+  return {std::move(start), std::move(material), windows, std::move(notices)};
+}
+
+/// The numbers of the run, which go with its checkpoint and fit the memory. All ranks take the
+/// micro-batch of the one that has least room.
+TrainingPlan plan_run(Beginning& beginning, const MemoryQuestion& question,
+                      comm::Communicator& communicator) {
+  auto& start = beginning.start;
+  const auto& windows = beginning.windows;
+  auto config = question.config;
+  if (config.batch_size == kAuto) {
+    const auto own = communicator.make_together([&] {
+      return static_cast<std::int64_t>(largest_batch(question, windows.T, windows.per_epoch));
+    });
+    config.batch_size = std::to_string(-communicator.maximum(-own));
+  }
+  const auto plan = communicator.make_together([&] {
+    auto made = make_plan(config, windows.T, windows.per_epoch, communicator.size());
+    start.config = config;
+    store_decisions(start.config, made, beginning.material.shape);
+    if (start.resumes()) {
+      const auto now = describe_run(start.config, made, beginning.material, communicator.size());
+      check_resumed(start, made, now, beginning.notices);
+    }
+    return made;
+  });
+  communicator.together([&] { check_memory(question, plan); });
+  return plan;
 }
 
 /// Ranks on several hosts, or a disk that shows each another state, must not mix two runs.
 void check_same_start(const Beginning& beginning, comm::Communicator& communicator) {
   const auto& source = beginning.start.source;
-  const auto own =
-      fmt::format("{} of {}, {}", source ? source->path.string() : "the beginning",
-                  beginning.start.config.out, describe_identity(beginning.manifest.training_data));
+  const auto own = fmt::format("{} of {}, {}", source ? source->path.string() : "the beginning",
+                               beginning.start.config.out,
+                               describe_identity(beginning.material.train.identity()));
   const auto first = communicator.from_first(own);
   communicator.together([&] {
     if (own == first) return;
@@ -481,14 +545,22 @@ void check_same_start(const Beginning& beginning, comm::Communicator& communicat
   });
 }
 
-/// --threads, or this rank's part of the CPUs that it may use.
-int threads_of_rank(std::uint32_t asked, comm::Communicator& communicator) {
+std::string host_name() {
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
-  const auto own = fmt::format("{}: {}", host.data(), device::allowed_cpu_list());
-  const auto all = communicator.gather(own);
+  return host.data();
+}
+
+/// Ranks that say the same as this one.
+int ranks_with(const std::string& own, comm::Communicator& communicator) {
+  return static_cast<int>(std::ranges::count(communicator.gather(own), own));
+}
+
+/// --threads, or this rank's part of the CPUs that it may use.
+int threads_of_rank(std::uint32_t asked, comm::Communicator& communicator) {
+  const auto own = fmt::format("{}: {}", host_name(), device::allowed_cpu_list());
+  const int sharing = ranks_with(own, communicator);
   if (asked > 0) return static_cast<int>(asked);
-  const auto sharing = static_cast<int>(std::ranges::count(all, own));
   return std::max(1, device::allowed_cpu_count() / sharing);
 }
 
@@ -525,7 +597,6 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
   leave_if_asked(stop_signal, communicator);
   const Start& start = beginning.start;
   auto& material = beginning.material;
-  const auto& plan = beginning.plan;
 
   const int threads = threads_of_rank(start.config.threads, communicator);
   const auto device = communicator.make_together([&] {
@@ -533,6 +604,31 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
   });
   const auto twin = communicator.make_together(
       [&] { return kernels::open_kernels(*device, start.config.precision); });
+  const auto undecided = start.config;
+  const MemoryQuestion question{.config = undecided,
+                                .shape = material.shape,
+                                .device = *device,
+                                .kernels = *twin,
+                                .rank = rank,
+                                .rank_count = rank_count,
+                                .ranks_of_host = ranks_with(host_name(), communicator)};
+  const auto plan = plan_run(beginning, question, communicator);
+
+  TrainingObserver nobody;
+  TrainingObserver& watcher = rank == 0 ? observer : nobody;
+  RunSummary summary{.run = folder->path(),
+                     .device = device->name(),
+                     .shape = material.shape,
+                     .parameter_count = model::ParameterTable(material.shape).parameter_count(),
+                     .training_tokens = material.train.token_count(),
+                     .rank_count = rank_count,
+                     .first_step = start.resumes() ? start.source->manifest->step : 0,
+                     .plan = plan,
+                     .memory = plan_memory(question, plan),
+                     .save_every_steps = start.config.save_every_steps,
+                     .save_every_seconds = start.config.save_every_seconds};
+  if (start.config.dry_run) return watcher.on_dry_run(summary);
+
   kernels::TimedKernels timed(*device, *twin);
   const bool profile = start.config.profile;
   auto model = communicator.make_together(
@@ -544,10 +640,15 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
       comm::Shares(elements, keeps_share ? rank_count : 1).of_rank(keeps_share ? rank : 0));
   const auto progress =
       communicator.make_together([&] { return load_state(start, model, optimizer); });
+  communicator.together([&] {
+    model.prepare_training(plan.B, plan.T, model::recomputation_named(start.config.recompute));
+  });
+  auto manifest = describe_run(start.config, plan, material, rank_count);
+  const auto products = communicator.make_together(
+      [&] { return settle_products(start, plan, model, *twin, beginning.notices); });
+  if (!products.empty()) manifest.configuration[kProductsKey] = products;
   leave_if_asked(stop_signal, communicator);
 
-  TrainingObserver nobody;
-  TrainingObserver& watcher = rank == 0 ? observer : nobody;
   report_start(start, material, plan.T, beginning.notices, watcher);
   communicator.together([&] {
     if (rank == 0) folder->begin_run(configuration_yaml(start.config));
@@ -563,25 +664,16 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
                    .optimizer = optimizer,
                    .timed_kernels = profile ? &timed : nullptr,
                    .communicator = communicator,
-                   .manifest = std::move(beginning.manifest),
+                   .manifest = std::move(manifest),
                    .observer = watcher,
                    .stop_signal = stop_signal},
                   progress, start.resumes() ? start.source->path : fs::path());
   if (rank == 0) {
-    watcher.on_begin({.run = folder->path(),
-                      .device = device->name(),
-                      .shape = material.shape,
-                      .parameter_count = model.table().parameter_count(),
-                      .training_tokens = material.train.token_count(),
-                      .rank_count = rank_count,
-                      .first_step = progress.step,
-                      .plan = plan,
-                      .save_every_steps = start.config.save_every_steps,
-                      .save_every_seconds = start.config.save_every_seconds,
-                      .matmul_rate = watcher.wants_matmul_rate()
-                                         ? rank_count * kernels::measure_matmul_rate(*device, *twin)
-                                         : 0,
-                      .best_validation = best_validation(folder->path())});
+    if (watcher.wants_matmul_rate()) {
+      summary.matmul_rate = rank_count * kernels::measure_matmul_rate(*device, *twin);
+    }
+    summary.best_validation = best_validation(folder->path());
+    watcher.on_begin(summary);
   }
   trainer.run();
 }

@@ -5,6 +5,8 @@
 #include <numeric>
 
 #include "libcore/optim/adamw.h"
+#include "libcore/train/gradient_slots.h"
+#include "libcore/train/memory_plan.h"
 #include "tests/emulator/emulator.h"
 #include "tests/libcore/model/model_fixture.h"
 
@@ -46,6 +48,7 @@ Run train(const std::string& kind, const Gpt2Config& config, std::int64_t B, std
                              targets, B, T, 1 / static_cast<float>(2 * B * T),
                              {.probability = 0.1F, .seed = 3, .first_sequence = sequence},
                              gradients, losses);
+      device->synchronize();
       run.losses.insert(run.losses.end(), losses.begin(), losses.end());
       sequence += static_cast<std::uint64_t>(B);
     }
@@ -120,6 +123,51 @@ BOOST_AUTO_TEST_CASE(recomputation_in_bf16_changes_no_bit) {
     const auto again = train("cuda", config, 1, 70, 1, "bf16", level);
     BOOST_TEST((again.losses == kept.losses));
     BOOST_TEST((again.parameters == kept.parameters));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_memory_plan_is_what_a_step_and_a_validation_take) {
+  const Gpt2Config config{.vocab_size = 2000,
+                          .context = 64,
+                          .layers = 2,
+                          .heads = 2,
+                          .channels = 64,
+                          .ffn_channels = 128,
+                          .end_of_text = 0};
+  const std::int64_t B = 2, T = 64;
+  train::TrainingConfig settings;
+  settings.val = {"val"};
+  settings.batch_size = "2";
+  settings.total_batch_tokens = 2 * B * T;
+  settings.max_steps = 1;
+  const auto plan = train::make_plan(settings, T, 100, 1);
+  for (const auto& [precision, level] : {std::pair{"bf16", "none"}, {"fp32", "block"}}) {
+    const auto device = device::open_device("cuda", 1);
+    const auto before = device->free_bytes();
+    const auto kernels = kernels::open_kernels(*device, precision);
+    settings.recompute = level;
+    const auto memory = train::plan_memory(
+        {.config = settings, .shape = config, .device = *device, .kernels = *kernels}, plan);
+    BOOST_TEST(memory.device_free == before);
+    BOOST_TEST(!memory.device_is_host);
+    Gpt2 model(*device, *kernels, config);
+    model.initialise(1);
+    model.prepare_training(B, T, recomputation_named(level));
+    optim::AdamW optimizer(model, {});
+    train::GradientSlots sums(*device, *kernels, model.table().buffer_elements());
+    const auto tokens = random_tokens(B * T, config.vocab_size, 1);
+    std::vector<float> losses(tokens.size());
+    for (int slot = 0; slot < 2; ++slot) {
+      model.forward_backward(tokens, tokens, B, T, 1, {}, sums.open_slot(), losses);
+      sums.close_slot();
+    }
+    const auto alone = comm::make_solo_communicator();
+    const auto& total = sums.join(*alone);
+    optimizer.step(total, optimizer.gradient_norm(total, *alone), 1e-3);
+    model.losses(tokens, tokens, B, T, losses);
+    const auto used = before - device->free_bytes();
+    BOOST_TEST(memory.device_bytes() >= used);
+    BOOST_TEST(memory.device_bytes() - used <= used / 50);
   }
 }
 

@@ -74,11 +74,34 @@ void TrainingStatus::on_begin(const train::RunSummary& summary) {
       static_cast<double>(plan.max_steps) * static_cast<double>(plan.sequences_per_step) /
           static_cast<double>(plan.windows_per_epoch),
       summary.training_tokens));
+  cli::notice(fmt::format(
+      "{} of memory at the most ({}); {} free", train::bytes_text(summary.memory.device_bytes()),
+      train::figures_text(summary.memory), train::bytes_text(summary.memory.device_free)));
   if (matmul_rate_ > 0) {
     cli::notice(
         fmt::format("large matrix products run at {:.0f} GFLOP/s here: the peak that steps "
                     "are compared with",
                     matmul_rate_ / 1e9));
+  }
+}
+
+/// The result that --dry-run was given for, so on stdout.
+void TrainingStatus::on_dry_run(const train::RunSummary& summary) {
+  const auto& plan = summary.plan;
+  const auto& memory = summary.memory;
+  const auto line = [](std::string_view what, std::string_view value) {
+    cli::print(fmt::format("{:12} {}\n", what, value));
+  };
+  line("device", summary.device);
+  line("steps", fmt::format("{} of {} tokens", plan.max_steps, plan.tokens_per_step()));
+  line("step", fmt::format("{} slots x {} micro-batches x {} sequences x {} tokens", plan.slots,
+                           plan.micro_batches, plan.B, plan.T));
+  for (const auto& [what, bytes] : memory.items_on_device()) line(what, train::bytes_text(bytes));
+  line("in all", train::bytes_text(memory.device_bytes()));
+  line("free", train::bytes_text(memory.device_free));
+  if (!memory.device_is_host) {
+    line("on the host", fmt::format("snapshot {}, {} free", train::bytes_text(memory.snapshot),
+                                    train::bytes_text(memory.host_free)));
   }
 }
 

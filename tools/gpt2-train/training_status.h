@@ -19,6 +19,7 @@ class TrainingStatus : public train::TrainingObserver {
   void on_notice(const std::string& sentence) override;
   bool wants_matmul_rate() const override;
   void on_begin(const train::RunSummary& summary) override;
+  void on_dry_run(const train::RunSummary& summary) override;
   void on_record(const formats::TrainLogRecord& record) override;
   void on_validation(std::uint64_t tokens_done, std::uint64_t tokens) override;
   /// What this start did and where it lies; nothing if it took no step.

@@ -21,7 +21,7 @@ channels: 768
 ffn-channels: 3072
 context: 1024
 precision: "auto"
-batch-size: 8
+batch-size: "8"
 accumulation-steps: 4
 max-epochs: 10
 learning-rate: 0.0006

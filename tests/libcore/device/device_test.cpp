@@ -91,6 +91,27 @@ BOOST_AUTO_TEST_CASE(memory_is_aligned_and_holds_what_is_copied) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(queued_copies_keep_their_order_and_arrive_when_waited_for) {
+  const auto device = open_device("auto", 1);
+  DeviceBuffer buffer(*device, 100);
+  std::vector<std::vector<char>> received(5, std::vector<char>(100));
+  std::vector<char> sent(100);
+  for (std::size_t i = 0; i < received.size(); ++i) {
+    sent.assign(100 - 10 * i, static_cast<char>('a' + i));  // longer and shorter than before
+    device->queue_to_device(buffer.data(), sent.data(), sent.size());
+    std::fill(sent.begin(), sent.end(), '!');  // taken along already
+    device->queue_to_host(received[i].data(), buffer.data(), 100);
+  }
+  device->synchronize();
+  for (std::size_t i = 0; i < received.size(); ++i) {
+    std::vector<char> expected;
+    for (std::size_t k = 0; k < 100; ++k) {
+      expected.push_back(static_cast<char>('a' + std::min(i, (99 - k) / 10)));
+    }
+    BOOST_TEST(received[i] == expected, boost::test_tools::per_element());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(free_bytes_are_some_and_fewer_while_memory_is_held) {
   const auto device = open_device("auto", 1);
   BOOST_TEST(device->free_bytes() > 0U);

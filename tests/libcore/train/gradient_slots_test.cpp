@@ -30,21 +30,27 @@ Number tree_sum(std::int64_t first, std::int64_t count, const Leaf& leaf) {
   return tree_sum<Number>(first, left, leaf) + tree_sum<Number>(first + left, count - left, leaf);
 }
 
+std::vector<double> losses(std::int64_t first, std::int64_t count) {
+  std::vector<double> of_slots;
+  for (auto slot = first; slot < first + count; ++slot) of_slots.push_back(slot_loss(slot));
+  return of_slots;
+}
+
 struct Sums : support::Backend {
   void add_slots(GradientSlots& slots, std::int64_t first, std::int64_t count) {
     for (std::int64_t slot = first; slot < first + count; ++slot) {
       const auto values = slot_gradients(slot);
       device().copy_to_device(slots.open_slot().data(), values.data(),
                               values.size() * sizeof(float));
-      slots.close_slot(slot_loss(slot));
+      slots.close_slot();
     }
   }
-  std::vector<float> gradients(const GradientSlots::Total& total) {
+  std::vector<float> gradients(const device::DeviceBuffer& total) {
     std::vector<float> values(kElements);
-    device().copy_to_host(values.data(), total.gradients.data(), total.gradients.bytes());
+    device().copy_to_host(values.data(), total.data(), total.bytes());
     return values;
   }
-  void check_against_definition(const GradientSlots::Total& total, std::int64_t count) {
+  void check_against_definition(const device::DeviceBuffer& total, std::int64_t count) {
     const auto sums = gradients(total);
     for (std::int64_t element = 0; element < kElements; ++element) {
       const auto leaf = [&](std::int64_t slot) {
@@ -52,7 +58,6 @@ struct Sums : support::Backend {
       };
       BOOST_TEST(sums[static_cast<std::size_t>(element)] == tree_sum<float>(0, count, leaf));
     }
-    BOOST_TEST(total.loss_sum == tree_sum<double>(0, count, slot_loss));
   }
   std::unique_ptr<comm::Communicator> communicator = comm::open_communicator();
 };
@@ -93,6 +98,13 @@ BOOST_AUTO_TEST_CASE(sum_is_the_pairwise_tree_for_any_number_of_slots) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(numbers_of_slots_are_summed_by_the_same_tree) {
+  for (std::int64_t count = 1; count <= 17; ++count) {
+    BOOST_TEST(sum_over_slots(losses(0, count), *communicator) ==
+               tree_sum<double>(0, count, slot_loss));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(order_of_adding_shows_in_the_bits) {
   GradientSlots slots(device(), kernels(), kElements);
   add_slots(slots, 0, 8);
@@ -130,11 +142,13 @@ BOOST_AUTO_TEST_CASE(opened_slot_is_zero) {
 BOOST_AUTO_TEST_CASE(two_ranks_give_the_bits_of_one) {
   GradientSlots right(device(), kernels(), kElements);
   add_slots(right, 4, 4);
-  const auto right_total = right.join(*communicator);
-  PartnerCommunicator partner(*this, gradients(right_total), right_total.loss_sum);
+  const auto& right_total = right.join(*communicator);
+  PartnerCommunicator partner(*this, gradients(right_total),
+                              sum_over_slots(losses(4, 4), *communicator));
   GradientSlots left(device(), kernels(), kElements);
   add_slots(left, 0, 4);
   check_against_definition(left.join(partner), 8);
+  BOOST_TEST(sum_over_slots(losses(0, 4), partner) == tree_sum<double>(0, 8, slot_loss));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -25,7 +25,7 @@ BOOST_AUTO_TEST_CASE(every_window_once_an_epoch_for_any_ranks_and_restarts) {
   std::mt19937 random(1);
   for (const int rank_count : {1, 2, 3, 4, 8}) {
     TrainingConfig config;
-    config.batch_size = 2;
+    config.batch_size = "2";
     config.total_batch_tokens = 16 * kT;
     config.reduction = rank_count == 3 ? "fast" : "exact";
     const auto plan = make_plan(config, kT, kWindows, rank_count);

@@ -46,7 +46,7 @@ TrainingConfig TinyRun::config(const std::string& out) const {
   config.heads = 2;
   config.channels = 32;
   config.context = kTinyContext;
-  config.batch_size = 2;
+  config.batch_size = "2";
   config.total_batch_tokens = 8 * kTinyContext;
   config.max_steps = 12;
   config.learning_rate = 1e-2;

@@ -35,6 +35,7 @@ class Watcher : public TrainingObserver {
     begun = true;
     first_step = summary.first_step;
   }
+  void on_dry_run(const RunSummary& summary) override { planned = summary; }
   void on_record(const formats::TrainLogRecord& record) override {
     if (record.kind == "train") step = record.step;
     records.push_back(record);
@@ -49,6 +50,7 @@ class Watcher : public TrainingObserver {
                        [&](const auto& notice) { return notice.find(part) != std::string::npos; });
   }
 
+  std::optional<RunSummary> planned;
   std::vector<std::string> notices;
   std::vector<formats::TrainLogRecord> records;
   std::uint64_t step = 0, first_step = 0;
@@ -488,10 +490,56 @@ BOOST_AUTO_TEST_CASE(run_under_a_constant_rate_can_be_made_longer) {
              final_files("whole").at("model.safetensors"));
 }
 
+BOOST_AUTO_TEST_CASE(recomputation_gives_the_files_of_a_run_without) {
+  auto settings = config("kept");
+  settings.max_steps = 3;
+  train(settings);
+  for (const char* level : {"mlp", "block"}) {
+    settings.out = at(level);
+    settings.recompute = level;
+    train(settings);
+    BOOST_TEST((metrics(level) == metrics("kept")));
+    BOOST_TEST((final_files(level) == final_files("kept")));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(automatic_batch_size_is_decided_once_and_kept) {
+  auto settings = config("run");
+  settings.batch_size = "auto";
+  settings.slots = "2";
+  settings.warmup_steps = "0";
+  settings.max_steps = 2;
+  train(settings, {"batch-size"});
+  auto asked = resume("run");
+  asked.batch_size = "auto";
+  const auto stored = model::open_checkpoint(checkpoint("run", "final")).manifest->configuration;
+  BOOST_TEST(stored.at("batch-size") == "4");
+  BOOST_TEST(!train(asked, {"batch-size"}).noticed("batch-size"));
+}
+
+BOOST_AUTO_TEST_CASE(dry_run_plans_and_leaves_nothing) {
+  auto settings = config("run");
+  settings.dry_run = true;
+  const auto watcher = train(settings);
+  BOOST_REQUIRE(watcher.planned.has_value());
+  BOOST_TEST(watcher.planned->memory.fits());
+  BOOST_TEST(watcher.planned->plan.max_steps == 12U);
+  BOOST_TEST(!watcher.begun);
+  BOOST_TEST(!fs::exists(run("run")));
+}
+
+BOOST_AUTO_TEST_CASE(run_that_does_not_fit_the_memory_ends_before_it_begins) {
+  auto settings = config("run");
+  settings.memory_limit = 100000;
+  BOOST_CHECK_EXCEPTION(train(settings), formats::UnavailableError,
+                        says({"the run needs", "97.7 KiB is the --memory-limit"}));
+  BOOST_TEST(!fs::exists(run("run")));
+}
+
 BOOST_AUTO_TEST_CASE(batch_size_may_change_with_a_notice) {
   train_until(config("run"), 5);
   auto settings = resume("run");
-  settings.batch_size = 1;
+  settings.batch_size = "1";
   const auto watcher = train(settings, {"batch-size"});
   BOOST_TEST(watcher.noticed("batch-size: 2 in the checkpoint, 1 now"));
   const auto manifest = model::open_checkpoint(checkpoint("run", "final")).manifest.value();
