@@ -325,7 +325,9 @@ void Trainer::sample_when_due() {
   const auto prompt = parts_.tokenizer->encode(parts_.config.sample_prompt);
   const auto continuations =
       sample::generate(parts_.model, std::vector<std::int32_t>(prompt.begin(), prompt.end()),
-                       {.max_tokens = kSampleTokens, .seed = parts_.config.seed},
+                       {.max_tokens = kSampleTokens,
+                        .seed = parts_.config.seed,
+                        .vocab_size = parts_.tokenizer->vocab_size()},
                        [&](std::int64_t, std::int32_t) { leave_if_asked(); });
   const auto& tokens = continuations.front();
   std::vector<std::uint16_t> ids(tokens.begin(), tokens.end());

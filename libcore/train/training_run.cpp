@@ -230,7 +230,7 @@ void check_vocabulary(const model::Gpt2Config& shape,
                       std::string_view which) {
   if (tokenizer) {
     check_same_tokenizer(tokenizer->fingerprint(), "the tokenizer", shards.tokenizer(), which);
-    if (tokenizer->vocab_size() != shape.vocab_size) {
+    if (!model::is_table_of(shape.vocab_size, tokenizer->vocab_size())) {
       throw ContradictionError(fmt::format("the tokenizer has {} tokens, the model {}",
                                            tokenizer->vocab_size(), shape.vocab_size));
     }
@@ -405,7 +405,7 @@ void report_data(const data::ShardSet& shards, std::int64_t T, std::string_view 
                  TrainingObserver& observer) {
   if (shards.has_foreign()) {
     observer.on_notice(
-        fmt::format("{}: some are plain llm.c files without a checksum or a tokenizer's "
+        fmt::format("{}: some are another trainer's, without a checksum or a tokenizer's "
                     "fingerprint; they are taken as they are",
                     which));
   }
