@@ -54,14 +54,11 @@ void for_each_batch(const MemoryQuestion& question, std::uint64_t most, std::int
 /// first.
 std::string advice(const MemoryQuestion& question, const TrainingPlan& plan) {
   std::vector<std::string> ways;
-  auto config = question.config;
-  auto other = question;
   const auto try_levels = [&](const TrainingPlan& tried, const std::string& with) {
     for (const char* level : {"none", "mlp", "block"}) {
+      auto config = question.config;
       config.recompute = level;
-      const auto memory = plan_memory({config, other.shape, other.device, other.kernels, other.rank,
-                                       other.rank_count, other.ranks_of_host},
-                                      tried);
+      const auto memory = plan_memory(question.with(config), tried);
       if (!memory.fits()) continue;
       ways.push_back(
           fmt::format("{}--recompute {} ({})", with, level, bytes_text(memory.device_bytes())));
@@ -70,6 +67,14 @@ std::string advice(const MemoryQuestion& question, const TrainingPlan& plan) {
     return false;
   };
   try_levels(plan, "");
+  // A run that goes on keeps its slots.
+  if (question.config.resume.empty() && plan.slots > question.rank_count) {
+    auto config = question.config;
+    config.slots = std::to_string(question.rank_count);
+    const auto fewer = plan_with(question.with(config), static_cast<std::uint64_t>(plan.B), plan.T,
+                                 plan.windows_per_epoch);
+    if (fewer) try_levels(*fewer, fmt::format("--slots {} ", config.slots));
+  }
   for_each_batch(question, static_cast<std::uint64_t>(plan.B) - 1, plan.T, plan.windows_per_epoch,
                  [&](const TrainingPlan& smaller) {
                    return try_levels(smaller, fmt::format("--batch-size {} ", smaller.B));

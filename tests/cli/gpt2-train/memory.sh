@@ -27,7 +27,7 @@ gpt2-train -q "${options[@]}" --out refused --memory-limit 3300Ki 2>words || cod
 [ $code = 69 ]
 [ "$(wc -l <words)" = 1 ]
 grep -q 'the run needs 3.6 MiB of memory (parameters 251 KiB, .*, snapshot 752 KiB), and 3.2 MiB is the --memory-limit; ' words
-grep -q -- 'what fits: --recompute mlp (3.1 MiB) or --batch-size 2 --recompute mlp (3.0 MiB)$' words
+grep -q -- 'what fits: --recompute mlp (3.1 MiB) or --slots 1 --recompute none (3.1 MiB) or --batch-size 2 --recompute mlp (3.0 MiB)$' words
 [ ! -e refused ]
 gpt2-train "${options[@]}" --out run --memory-limit 3300Ki --batch-size auto --recompute block 2>words
 grep -q 'of memory at the most (parameters 251 KiB, .*); 3.2 MiB free' words

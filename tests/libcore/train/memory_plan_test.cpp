@@ -159,7 +159,8 @@ BOOST_AUTO_TEST_CASE(that_does_not_fit_is_refused_with_figures_and_what_would_fi
       check_memory(question(), plan()), formats::UnavailableError,
       says({needed, bytes_text(smaller) + " is the --memory-limit", "parameters ", "gradients ",
             "optimizer ", "activations ", "workspace ", "snapshot ",
-            "what fits: --recompute block (" + bytes_text(smaller) + ")", "--batch-size 1"}));
+            "what fits: --recompute block (" + bytes_text(smaller) + ") or ",
+            " or --slots 1 --recompute none (", " or --batch-size 1 --recompute none ("}));
   config.memory_limit = 1000;
   BOOST_CHECK_EXCEPTION(check_memory(question(), plan()), formats::UnavailableError,
                         says({"1000 bytes is the --memory-limit", "take a smaller model"}));
