@@ -159,11 +159,11 @@ __device__ __forceinline__ void store_rows(const float (&sums)[kHead / 8][4], fl
   for (int n = 0; n < kHead / 8; ++n) {
     const int column = n * 8 + lane % 4 * 2;
     if (above != nullptr) {
-      *reinterpret_cast<std::uint32_t*>(above + column) =
+      *as_one<std::uint32_t>(above + column) =
           pack_bf16(sums[n][0] * factor_above, sums[n][1] * factor_above);
     }
     if (below != nullptr) {
-      *reinterpret_cast<std::uint32_t*>(below + column) =
+      *as_one<std::uint32_t>(below + column) =
           pack_bf16(sums[n][2] * factor_below, sums[n][3] * factor_below);
     }
   }

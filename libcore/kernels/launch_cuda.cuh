@@ -43,6 +43,12 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
   GPT2_CUDA_CHECK(cudaGetLastError());
 }
 
+/// The elements from `address` on as one Type, which must lie at a multiple of its size.
+template <class Type, class Element>
+__device__ __forceinline__ Type* as_one(Element* address) {
+  return reinterpret_cast<Type*>(address);
+}
+
 /// Two numbers of bf16 in one word, rounded to the nearest, the first in its low half.
 __device__ __forceinline__ std::uint32_t pack_bf16(float first, float second) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(first, second);
@@ -147,14 +153,14 @@ __device__ __forceinline__ Element from_float(float value) {
 /// kCount neighbouring elements from `index` on, which is a multiple of kCount.
 template <int kCount, class Element>
 __device__ __forceinline__ void load(const Element* from, std::int64_t index, float* values) {
-  const auto pack = *reinterpret_cast<const Pack<Element, kCount>*>(from + index);
+  const auto pack = *as_one<const Pack<Element, kCount>>(from + index);
   for (int i = 0; i < kCount; ++i) values[i] = to_float(pack.at[i]);
 }
 template <int kCount, class Element>
 __device__ __forceinline__ void store(const float* values, Element* to, std::int64_t index) {
   Pack<Element, kCount> pack;
   for (int i = 0; i < kCount; ++i) pack.at[i] = from_float<Element>(values[i]);
-  *reinterpret_cast<Pack<Element, kCount>*>(to + index) = pack;
+  *as_one<Pack<Element, kCount>>(to + index) = pack;
 }
 
 /// Dropout, ready for a kernel: threshold and scale as the CPU twin takes them.

@@ -122,6 +122,14 @@ void share_out_rows(std::uint32_t (&pairs)[4], const __nv_bfloat16* row,
 
 namespace gpt2::kernels {
 
+template <class Type, class Element>
+Type* as_one(Element* address) {
+  if (reinterpret_cast<std::uintptr_t>(address) % alignof(Type) != 0) {
+    emulator::fail([] { return "an access does not lie at a multiple of its size"; });
+  }
+  return reinterpret_cast<Type*>(address);
+}
+
 inline std::uint32_t pack_bf16(float first, float second) {
   return __float2bfloat16_rn(first).bits |
          static_cast<std::uint32_t>(__float2bfloat16_rn(second).bits) << 16;

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "tests/emulator/emulator.h"
 
+#include <sanitizer/asan_interface.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -71,9 +74,13 @@ class Runtime {
       }
     }
     threads_.reserve(kMostThreads);
-    shared_ = static_cast<std::byte*>(std::aligned_alloc(128, kMostSharedBytes));
+    shared_ = static_cast<std::byte*>(
+        std::aligned_alloc(kSharedLine, kMostSharedBytes + kMostArrays * 2 * kSharedLine));
   }
-  ~Runtime() { std::free(shared_); }
+  ~Runtime() {
+    forget_arrays();
+    std::free(shared_);
+  }
 
   void set_order(Order order, std::uint64_t seed) {
     order_ = order;
@@ -177,15 +184,13 @@ class Runtime {
   void* shared_array(const void* site, std::size_t bytes) {
     auto [entry, is_new] = arrays_.try_emplace(site, nullptr);
     if (is_new) {
-      if (bytes > kMostSharedBytes - shared_used_) {
+      if (lines_of(bytes) > kMostSharedBytes - shared_bytes_ || pieces_.size() == kMostArrays) {
         fail([&] {
           return "shared memory of the block is more than the " + std::to_string(kMostSharedBytes) +
                  " bytes of sm_86";
         });
       }
-      entry->second = shared_ + shared_used_;
-      std::memset(entry->second, kPoison, bytes);
-      shared_used_ += (bytes + 127) / 128 * 128;
+      entry->second = add_piece(bytes);
     }
     return entry->second;
   }
@@ -203,7 +208,9 @@ class Runtime {
   }
   bool is_shared(const void* address, std::size_t bytes) const {
     const auto* byte = static_cast<const std::byte*>(address);
-    return byte >= shared_ && byte + bytes <= shared_ + shared_used_;
+    return std::ranges::any_of(pieces_, [&](const Piece& piece) {
+      return byte >= piece.begin && byte + bytes <= piece.begin + piece.bytes;
+    });
   }
 
   void run_thread() {
@@ -216,6 +223,46 @@ class Runtime {
   }
 
  private:
+  /// Neighbouring bytes of shared memory. What is left of its last line and the line after that are
+  /// nobody's: they keep the poison, and AddressSanitizer knows them.
+  struct Piece {
+    std::byte* begin;
+    std::size_t bytes;
+    std::size_t size_with_guard() const { return lines_of(bytes) + kSharedLine; }
+  };
+  static constexpr std::size_t kSharedLine = 128, kMostArrays = 32;
+  static constexpr std::size_t lines_of(std::size_t bytes) {
+    return (bytes + kSharedLine - 1) / kSharedLine * kSharedLine;
+  }
+
+  std::byte* add_piece(std::size_t bytes) {
+    std::byte* begin =
+        pieces_.empty() ? shared_ : pieces_.back().begin + pieces_.back().size_with_guard();
+    const Piece& piece = pieces_.emplace_back(Piece{begin, bytes});
+    std::memset(begin, kPoison, piece.size_with_guard());
+    ASAN_POISON_MEMORY_REGION(begin + bytes, piece.size_with_guard() - bytes);
+    shared_bytes_ += lines_of(bytes);
+    return begin;
+  }
+  void forget_arrays() {
+    for (const Piece& piece : pieces_) {
+      ASAN_UNPOISON_MEMORY_REGION(piece.begin, piece.size_with_guard());
+    }
+    pieces_.clear();
+    arrays_.clear();
+    shared_bytes_ = 0;
+  }
+  void check_guards() const {
+#ifndef __SANITIZE_ADDRESS__
+    for (const Piece& piece : pieces_) {
+      const std::span guard(piece.begin + piece.bytes, piece.size_with_guard() - piece.bytes);
+      if (std::ranges::all_of(guard, [](std::byte b) { return b == std::byte{kPoison}; })) continue;
+      throw EmulationError("block " + text_of(block_index) + " writes beyond the end of " +
+                           std::to_string(piece.bytes) + " bytes of shared memory");
+    }
+#endif
+  }
+
   void prepare_threads(Dimensions block, unsigned count) {
     threads_in_block_ = count;
     while (threads_.size() < count) {
@@ -229,9 +276,8 @@ class Runtime {
   }
 
   void run_block(unsigned block_number) {
-    shared_used_ = (dynamic_bytes_ + 127) / 128 * 128;
-    std::memset(shared_, kPoison, dynamic_bytes_);
-    arrays_.clear();
+    forget_arrays();
+    add_piece(dynamic_bytes_);
     waiting_at_barrier_ = ended_ = 0;
     for (auto& warp : warps_) warp.arrived = 0;
     ready_.clear();
@@ -262,6 +308,7 @@ class Runtime {
         if (!problem_.empty()) throw EmulationError(std::exchange(problem_, {}));
       }
     }
+    check_guards();
   }
 
   template <class Items>
@@ -301,8 +348,9 @@ class Runtime {
   std::mt19937_64 random_;
   unsigned launch_ = 0;
   const std::function<void()>* body_ = nullptr;
-  std::size_t dynamic_bytes_ = 0, shared_used_ = 0;
+  std::size_t dynamic_bytes_ = 0, shared_bytes_ = 0;
   std::byte* shared_ = nullptr;
+  std::vector<Piece> pieces_;
   std::map<const void*, void*> arrays_;
   std::vector<Thread> threads_;
   std::vector<Warp> warps_;

@@ -11,6 +11,9 @@
 #include "libcore/kernels/kernels.h"
 #include "tests/emulator/emulated_cuda.h"
 
+// After the words that it is written in.
+#include "libcore/kernels/launch_cuda.cuh"
+
 namespace gpt2::emulator {
 namespace {
 
@@ -84,6 +87,39 @@ void too_much_shared_memory(float*) {
   SHARED_ARRAY(float, values, 30 * 1024);
   values[threadIdx.x] = 0;
 }
+void store_four_at(float* out) {
+  const float values[4] = {1, 2, 3, 4};
+  kernels::store<4>(values, out, threadIdx.x);
+}
+void write_beyond_the_end(float*) {
+  SHARED_ARRAY(float, values, 33);
+  values[threadIdx.x + 2] = 1;
+}
+void write_beyond_what_was_asked_for(float*) {
+  DYNAMIC_SHARED(float, values);
+  values[threadIdx.x] = 1;
+}
+void read_beyond_the_end(float* out) {
+  SHARED_ARRAY(float, values, 32);
+  values[threadIdx.x] = 1;
+  __syncthreads();
+  out[threadIdx.x] = values[threadIdx.x + 1];
+}
+void load_rows_from(const __nv_bfloat16* row) {
+  std::uint32_t pairs[4];
+  kernels::load_matrices(pairs, row);
+}
+void load_rows_at(int offset) {
+  SHARED_ARRAY(__nv_bfloat16, rows, 32 * 8);
+  load_rows_from(rows + threadIdx.x * 8 + static_cast<unsigned>(offset));
+}
+void copy_to(float* from, int offset, bool waits) {
+  SHARED_ARRAY(float, values, 32 * 4);
+  kernels::copy_async(values + threadIdx.x * 4 + static_cast<unsigned>(offset),
+                      from + threadIdx.x * 4, true);
+  kernels::commit_copies();
+  if (waits) kernels::wait_for_copies<0>();
+}
 void load_rows_apart(int stride) {
   SHARED_ARRAY(__nv_bfloat16, rows, 32 * 72);
   std::uint32_t pairs[4];
@@ -146,6 +182,35 @@ BOOST_AUTO_TEST_CASE(launches_that_no_gpu_takes_are_refused) {
   BOOST_TEST(holds(problem_of(shuffle, dim3(32, 64), out.data), "must have 1 to 1024"));
   BOOST_CHECK_THROW(launch(shuffle, dim3(1, 70000), 32, 0, nullptr, out.data), EmulationError);
   BOOST_CHECK_THROW(launch(shuffle, 1, 32, 100 * 1024, nullptr, out.data), EmulationError);
+}
+
+BOOST_AUTO_TEST_CASE(accesses_that_do_not_lie_at_multiples_of_their_size_are_refused) {
+  const Floats out(64);
+  BOOST_TEST(holds(problem_of(store_four_at, 2, out.data), "thread (1, 0, 0): an access"));
+  BOOST_TEST(problem_of(store_four_at, 1, out.data) == "");
+  BOOST_TEST(holds(problem_of(load_rows_at, 32, 1), "not 16 bytes of shared memory"));
+  BOOST_TEST(holds(problem_of(copy_to, 32, out.data, 1, true), "not of 16 bytes at multiples"));
+}
+
+BOOST_AUTO_TEST_CASE(shared_memory_ends_where_its_array_ends) {
+  const Floats out(128);
+#ifndef __SANITIZE_ADDRESS__  // which ends the program at the access itself
+  BOOST_TEST(holds(problem_of(write_beyond_the_end, 32, out.data), "beyond the end of 132 bytes"));
+  BOOST_TEST(holds(problem_of(write_beyond_what_was_asked_for, 32, out.data),
+                   "beyond the end of 0 bytes"));
+  BOOST_TEST(problem_of(read_beyond_the_end, 32, out.data) == "");
+  BOOST_TEST(std::isnan(out.values()[31]));
+#endif
+  BOOST_TEST(holds(problem_of(load_rows_at, 32, 8), "not 16 bytes of shared memory"));
+  BOOST_TEST(holds(problem_of(load_rows_from, 32, static_cast<const __nv_bfloat16*>(nullptr)),
+                   "not 16 bytes of shared memory"));
+  BOOST_TEST(holds(problem_of(copy_to, 32, out.data, 4, true), "to shared memory"));
+  BOOST_TEST(problem_of(copy_to, 32, out.data, 0, true) == "");
+}
+
+BOOST_AUTO_TEST_CASE(copies_under_way_at_the_end_of_a_thread_are_refused) {
+  const Floats from(128);
+  BOOST_TEST(holds(problem_of(copy_to, 32, from.data, 0, false), "copies to shared memory"));
 }
 
 BOOST_AUTO_TEST_CASE(rows_of_a_matrix_in_the_same_banks_are_counted) {
