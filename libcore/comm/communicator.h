@@ -17,7 +17,6 @@
 
 #include "libcore/comm/shares.h"
 #include "libcore/device/tensor_view.h"
-#include "libcore/kernels/kernels.h"
 
 namespace gpt2::comm {
 
@@ -46,10 +45,11 @@ class Communicator {
 
   /// The bytes of every rank, by rank.
   virtual std::vector<std::string> gather(std::string_view bytes) = 0;
-  /// Sums `values` of all ranks by join_pairwise() over the ranks; each rank gets the sum in its
-  /// own share, and undefined values elsewhere. Stream: done on return.
-  virtual void reduce_shares(kernels::Kernels& kernels, device::TensorView values,
-                             const Shares& shares) = 0;
+  /// Sums the elements `range` of `values` of all ranks by join_pairwise() over the ranks; each
+  /// rank gets the sum of what its own share has of them, and undefined values elsewhere. Stream:
+  /// done on return.
+  virtual void reduce_shares(device::TensorView values, const Shares& shares,
+                             ElementRange range) = 0;
   /// Every rank gets every rank's share. Stream: done on return.
   virtual void gather_shares(device::TensorView values, const Shares& shares) = 0;
   /// The same ranks, for one other thread.
@@ -89,6 +89,10 @@ class Communicator {
 
 struct CommunicatorOptions {
   bool launched = false;  // by mpirun or srun: the ranks are found by MPI
+  /// Longer messages go in pieces.
+  std::int64_t message_bytes = std::int64_t{64} << 20;
+  /// The same of sums, which hold two pieces from each other rank beside the buffer.
+  std::int64_t summed_message_bytes = std::int64_t{2} << 20;
   /// A rank that is not heard of for so long is lost; 0: never.
   double rank_timeout_seconds = 60;
   /// Gets one sentence about a lost rank, on a thread of its own, before the run is ended (69).

@@ -20,6 +20,8 @@
 
 #include "formats/errors.h"
 #include "libcore/comm/watchdog_mpi.h"
+#include "libcore/device/device.h"
+#include "libcore/kernels/kernels.h"
 
 namespace gpt2::comm {
 namespace {
@@ -28,11 +30,6 @@ using device::TensorView;
 
 std::mutex mpi_mutex;   // held by a turn
 std::string mpi_error;  // the first one; guarded by mpi_mutex
-
-/// Elements of one message of a reduction: two of them from every other rank are held at once.
-constexpr std::int64_t kPieceElements = std::int64_t{1} << 19;
-/// Elements of one message that is received in its place.
-constexpr std::int64_t kLargestMessage = std::int64_t{1} << 24;
 
 /// Leaves the processor to others, the ranks beside this one foremost, until `is_done()`; MPI's own
 /// waiting would not, and would keep other threads from MPI.
@@ -131,20 +128,24 @@ class Messages {
 
 class MpiCommunicator final : public Communicator {
  public:
-  explicit MpiCommunicator(MPI_Comm from) : group_(std::in_place, from) {
+  MpiCommunicator(MPI_Comm from, CommunicatorOptions options)
+      : options_(std::move(options)),
+        group_(std::in_place, from),
+        device_(device::open_device("cpu", 1)),
+        kernels_(kernels::open_kernels(*device_)) {
+    const MpiTurn turn;
     MPI_Comm_rank(group(), &rank_);
     MPI_Comm_size(group(), &size_);
   }
   /// The one of the whole process, which leave() ends.
-  void watch(const CommunicatorOptions& options) {
-    options_ = options;
+  void watch() {
     if (size_ == 1) return;
     std::array<char, MPI_MAX_PROCESSOR_NAME> name{};
     int length = 0;
     MPI_Get_processor_name(name.data(), &length);
     auto host_names = gather({name.data(), static_cast<std::size_t>(length)});
     watched_group_.emplace(group());
-    watchdog_.emplace(watched_group_->get(), std::move(host_names), options);
+    watchdog_.emplace(watched_group_->get(), std::move(host_names), options_);
   }
 
   int rank() const override { return rank_; }
@@ -162,18 +163,19 @@ class MpiCommunicator final : public Communicator {
       messages.send(&sent, sizeof(sent), other);
     });
     messages.wait();
-    const auto rest_of = [](std::uint64_t count, std::uint64_t first) {
-      return static_cast<std::int64_t>(std::min(count - first, kMostBytes));
+    const auto most = static_cast<std::uint64_t>(options_.message_bytes);
+    const auto rest_of = [&](std::uint64_t count, std::uint64_t first) {
+      return static_cast<std::int64_t>(std::min(count - first, most));
     };
     for_each_other([&](int other) {
       const auto& first = received[static_cast<std::size_t>(other)];
       auto& text = all[static_cast<std::size_t>(other)];
       text.resize(first.bytes);
       std::copy_n(first.begin.begin(), std::min(first.begin.size(), text.size()), text.begin());
-      for (std::uint64_t at = first.begin.size(); at < text.size(); at += kMostBytes) {
+      for (std::uint64_t at = first.begin.size(); at < text.size(); at += most) {
         messages.receive(text.data() + at, rest_of(text.size(), at), other);
       }
-      for (std::uint64_t at = sent.begin.size(); at < bytes.size(); at += kMostBytes) {
+      for (std::uint64_t at = sent.begin.size(); at < bytes.size(); at += most) {
         messages.send(bytes.data() + at, rest_of(bytes.size(), at), other);
       }
     });
@@ -183,37 +185,37 @@ class MpiCommunicator final : public Communicator {
 
   /// Each rank sends every other one its terms of that one's share, piece by piece; the owner joins
   /// them. So a rank sends and receives (R - 1) / R of the buffer, whatever R is.
-  void reduce_shares(kernels::Kernels& kernels, TensorView values, const Shares& shares) override {
+  void reduce_shares(TensorView values, const Shares& shares, ElementRange range) override {
     if (size_ == 1) return;
     float* own = values.f32();
-    const auto mine = shares.of_rank(rank_);
+    const auto share_of = [&](int rank) { return shares.of_rank(rank).intersect(range); };
+    const auto most = options_.summed_message_bytes / 4;
     const auto piece_of = [&](ElementRange share, std::int64_t number) {
-      return share.intersect({share.first + number * kPieceElements, kPieceElements});
+      return share.intersect({share.first + number * most, most});
     };
     std::int64_t piece_count = 0;
     for (int rank = 0; rank < size_; ++rank) {
-      piece_count =
-          std::max(piece_count, (shares.of_rank(rank).count + kPieceElements - 1) / kPieceElements);
+      piece_count = std::max(piece_count, (share_of(rank).count + most - 1) / most);
     }
     std::array<Messages, 2> messages{Messages(group()), Messages(group())};
     const auto begin = [&](std::int64_t number) {
       const auto parity = static_cast<std::size_t>(number % 2);
-      const auto expected = piece_of(mine, number);
+      const auto expected = piece_of(share_of(rank_), number);
       for_each_other([&](int other) {
         if (expected.count > 0) {
           messages[parity].receive(buffer(parity, other, expected.count), expected.count * 4,
                                    other);
         }
-        const auto wanted = piece_of(shares.of_rank(other), number);
+        const auto wanted = piece_of(share_of(other), number);
         if (wanted.count > 0) messages[parity].send(own + wanted.first, wanted.count * 4, other);
       });
     };
-    begin(0);
+    if (piece_count > 0) begin(0);
     for (std::int64_t number = 0; number < piece_count; ++number) {
       const auto parity = static_cast<std::size_t>(number % 2);
       if (number + 1 < piece_count) begin(number + 1);
       messages[parity].wait();
-      const auto piece = piece_of(mine, number);
+      const auto piece = piece_of(share_of(rank_), number);
       if (piece.count == 0) continue;
       const auto term = [&](std::size_t rank) -> TensorView {
         const int number_of = static_cast<int>(rank);
@@ -222,7 +224,7 @@ class MpiCommunicator final : public Communicator {
                 {piece.count}};
       };
       join_pairwise(static_cast<std::size_t>(size_),
-                    [&](std::size_t to, std::size_t from) { kernels.add(term(to), term(from)); });
+                    [&](std::size_t to, std::size_t from) { kernels_->add(term(to), term(from)); });
       if (rank_ != 0) {
         std::memcpy(own + piece.first, term(0).f32(), static_cast<std::size_t>(piece.count) * 4);
       }
@@ -231,9 +233,10 @@ class MpiCommunicator final : public Communicator {
 
   void gather_shares(TensorView values, const Shares& shares) override {
     Messages messages(group());
+    const auto most = options_.message_bytes / 4;
     const auto for_each_message = [&](ElementRange share, const auto& visit) {
-      for (std::int64_t at = share.first; at < share.end(); at += kLargestMessage) {
-        visit(values.f32() + at, std::min(kLargestMessage, share.end() - at) * 4);
+      for (std::int64_t at = share.first; at < share.end(); at += most) {
+        visit(values.f32() + at, std::min(most, share.end() - at) * 4);
       }
     };
     for_each_other([&](int other) {
@@ -247,7 +250,7 @@ class MpiCommunicator final : public Communicator {
   }
 
   std::unique_ptr<Communicator> duplicate() override {
-    return std::make_unique<MpiCommunicator>(group());
+    return std::make_unique<MpiCommunicator>(group(), options_);
   }
 
   void say_phase(std::string_view phase) override {
@@ -266,7 +269,6 @@ class MpiCommunicator final : public Communicator {
   }
 
  private:
-  static constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 26;
   /// Most texts are no longer than what it carries.
   struct FirstMessage {
     std::uint64_t bytes = 0;
@@ -290,10 +292,13 @@ class MpiCommunicator final : public Communicator {
     return buffers_[place].data();
   }
 
+  CommunicatorOptions options_;
   std::optional<Group> group_, watched_group_;
   int rank_ = 0, size_ = 1;
+  /// Of the thread that calls; those of the model are another thread's.
+  std::unique_ptr<device::Device> device_;
+  std::unique_ptr<kernels::Kernels> kernels_;
   std::vector<std::vector<float>> buffers_;
-  CommunicatorOptions options_;
   std::optional<Watchdog> watchdog_;
 };
 
@@ -334,8 +339,8 @@ std::unique_ptr<Communicator> make_mpi_communicator(const CommunicatorOptions& o
     throw formats::UnavailableError("this MPI does not take calls from more than one thread");
   }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-  auto communicator = std::make_unique<MpiCommunicator>(MPI_COMM_WORLD);
-  communicator->watch(options);
+  auto communicator = std::make_unique<MpiCommunicator>(MPI_COMM_WORLD, options);
+  communicator->watch();
   return communicator;
 }
 

@@ -211,7 +211,8 @@ void Gpt2::logits(std::span<const std::int32_t> tokens, std::int64_t B, std::int
 void Gpt2::forward_backward(std::span<const std::int32_t> tokens,
                             std::span<const std::int32_t> targets, std::int64_t B, std::int64_t T,
                             float scale, const DropoutPlan& dropout,
-                            const device::DeviceBuffer& gradients, std::span<float> losses) {
+                            const device::DeviceBuffer& gradients, std::span<float> losses,
+                            const FinishedFrom& finished_from) {
   check_shape(targets.size(), B, T);
   check_shape(losses.size(), B, T);
   check_tokens(targets, config_.vocab_size, true);
@@ -347,6 +348,7 @@ void Gpt2::forward_backward(std::span<const std::int32_t> tokens,
                                  .dbias = dp.ln_1_bias,
                                  .N = N,
                                  .C = C});
+    if (finished_from) finished_from(dp.ln_1_weight.f32() - gradients.f32());
   }
   kernels_.embedding_backward({.tokens = a.tokens,
                                .dx = a.dresidual,

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -41,6 +42,10 @@ Recomputation recomputation_named(std::string_view name);
 /// Bytes of the activations of forward_backward(), or of losses() without `training`.
 std::size_t activation_bytes(const Gpt2Config& config, device::DataType type, std::int64_t B,
                              std::int64_t T, bool training, Recomputation level = {});
+
+/// Told during a backward pass that it adds no more to gradients from this element of their buffer
+/// on; after each layer, the last one first.
+using FinishedFrom = std::function<void(std::int64_t first_element)>;
 
 struct Activations;
 
@@ -92,7 +97,8 @@ class Gpt2 {
   /// device().synchronize().
   void forward_backward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets,
                         std::int64_t B, std::int64_t T, float scale, const DropoutPlan& dropout,
-                        const device::DeviceBuffer& gradients, std::span<float> losses);
+                        const device::DeviceBuffer& gradients, std::span<float> losses,
+                        const FinishedFrom& finished_from = {});
 
  private:
   struct State;  // views of the parameters, and the activations

@@ -15,11 +15,14 @@ double sum_over_slots(std::span<const double> of_slots, comm::Communicator& comm
 }
 
 GradientSlots::GradientSlots(device::Device& device, kernels::Kernels& kernels,
-                             std::int64_t elements)
-    : device_(device), kernels_(kernels), elements_(elements) {}
+                             std::int64_t elements, comm::Communicator& communicator)
+    : device_(device),
+      kernels_(kernels),
+      elements_(elements),
+      communicator_(communicator.duplicate()) {}
 
-device::TensorView GradientSlots::view(const Partial& partial) const {
-  return {partial.gradients.data(), device::DataType::kF32, {elements_}};
+device::TensorView GradientSlots::view(const Partial& partial, comm::ElementRange range) const {
+  return {partial.gradients.f32() + range.first, device::DataType::kF32, {range.count}};
 }
 
 const device::DeviceBuffer& GradientSlots::open_slot() {
@@ -29,6 +32,11 @@ const device::DeviceBuffer& GradientSlots::open_slot() {
     joined_ = false;
   }
   assert(partials_.empty() || partials_.back().slot_count > 0);
+  while (partials_.size() > 1 &&
+         partials_.back().slot_count == partials_[partials_.size() - 2].slot_count) {
+    add_next(partials_.size() - 2, {0, elements_});
+    drop_last();
+  }
   Partial partial;
   if (spare_.empty()) {
     partial.gradients =
@@ -39,34 +47,47 @@ const device::DeviceBuffer& GradientSlots::open_slot() {
   }
   device_.fill_zero(partial.gradients.data(), partial.gradients.bytes());
   partials_.push_back(std::move(partial));
+  unfinished_ = elements_;
   return partials_.back().gradients;
 }
 
 void GradientSlots::close_slot() {
   assert(!partials_.empty() && partials_.back().slot_count == 0);
   partials_.back().slot_count = 1;
-  while (partials_.size() > 1 &&
-         partials_.back().slot_count == partials_[partials_.size() - 2].slot_count) {
-    merge_last_two();
-  }
 }
 
-void GradientSlots::merge_last_two() {
+void GradientSlots::add_next(std::size_t to, comm::ElementRange range) {
+  kernels_.add(view(partials_[to], range), view(partials_[to + 1], range));
+}
+
+void GradientSlots::drop_last() {
   Partial later = std::move(partials_.back());
   partials_.pop_back();
-  Partial& earlier = partials_.back();
-  kernels_.add(view(earlier), view(later));
-  earlier.slot_count += later.slot_count;
+  partials_.back().slot_count += later.slot_count;
   spare_.push_back(std::move(later.gradients));
 }
 
-const device::DeviceBuffer& GradientSlots::join(comm::Communicator& communicator) {
+void GradientSlots::finish_from(std::int64_t first) {
+  assert(!partials_.empty() && first <= unfinished_);
+  const comm::ElementRange range{first, unfinished_ - first};
+  unfinished_ = first;
+  for (std::size_t to = partials_.size() - 1; to-- > 0;) add_next(to, range);
+  if (communicator_->size() == 1) return;
+  const auto values = view(partials_.front(), {0, elements_});
+  under_way_ = std::async(
+      std::launch::async, [this, before = std::move(under_way_), values, range]() mutable {
+        if (before.valid()) before.get();
+        communicator_->reduce_shares(values, {elements_, communicator_->size()}, range);
+      });
+}
+
+const device::DeviceBuffer& GradientSlots::join() {
   assert(!partials_.empty() && partials_.back().slot_count > 0);
-  while (partials_.size() > 1) merge_last_two();
+  finish_from(0);
+  while (partials_.size() > 1) drop_last();
   joined_ = true;
-  Partial& total = partials_.front();
-  communicator.reduce_shares(kernels_, view(total), {elements_, communicator.size()});
-  return total.gradients;
+  if (under_way_.valid()) under_way_.get();
+  return partials_.front().gradients;
 }
 
 }  // namespace gpt2::train

@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <future>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -23,18 +25,26 @@ double sum_over_slots(std::span<const double> of_slots, comm::Communicator& comm
 /// are kept from step to step.
 class GradientSlots {
  public:
-  /// `elements`: size of one gradient buffer. `device` and `kernels` must outlive it.
-  GradientSlots(device::Device& device, kernels::Kernels& kernels, std::int64_t elements);
+  /// `elements`: size of one gradient buffer. `device` and `kernels` must outlive it. All ranks of
+  /// `communicator` make one.
+  GradientSlots(device::Device& device, kernels::Kernels& kernels, std::int64_t elements,
+                comm::Communicator& communicator);
+  /// Waits for what was sent; the other ranks come to it too.
+  ~GradientSlots() = default;
 
   /// A zeroed buffer that the next slot's micro-batches add to. Opening one after join() begins a
   /// new step.
   const device::DeviceBuffer& open_slot();
-  /// Ends the slot.
   void close_slot();
+  /// Nothing is added any more, in this step, to elements from `first` on, which only becomes less
+  /// from call to call: they are joined, and the ranks sum them while the caller goes on.
+  /// Precondition: the open slot is the last one of the step, and every rank makes the same calls.
+  void finish_from(std::int64_t first);
+
   /// Joins what is left, here and then over the ranks. This rank's share of the sum, and undefined
   /// values elsewhere; until the next open_slot(). Precondition: at least one slot was closed, none
   /// is open.
-  const device::DeviceBuffer& join(comm::Communicator& communicator);
+  const device::DeviceBuffer& join();
 
   std::size_t buffer_count() const { return partials_.size() + spare_.size(); }
 
@@ -43,15 +53,21 @@ class GradientSlots {
     device::DeviceBuffer gradients;
     std::int64_t slot_count = 0;  // 0: open
   };
-  void merge_last_two();
-  device::TensorView view(const Partial& partial) const;
+  /// Adds elements of the partial after `to` to it.
+  void add_next(std::size_t to, comm::ElementRange range);
+  /// The last one is in the one before.
+  void drop_last();
+  device::TensorView view(const Partial& partial, comm::ElementRange range) const;
 
   device::Device& device_;
   kernels::Kernels& kernels_;
   std::int64_t elements_;
-  std::vector<Partial> partials_;  // sums of neighbouring slots, oldest first
+  std::unique_ptr<comm::Communicator> communicator_;  // of the thread under way
+  std::vector<Partial> partials_;                     // sums of neighbouring slots, oldest first
   std::vector<device::DeviceBuffer> spare_;
+  std::int64_t unfinished_ = 0;  // elements of this step before those that are finished
   bool joined_ = false;
+  std::future<void> under_way_;  // last: joined before what its thread uses goes
 };
 
 }  // namespace gpt2::train

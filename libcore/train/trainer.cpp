@@ -108,7 +108,8 @@ Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed
                progress.sequences_consumed + share_.first_sequence,
                {static_cast<std::uint64_t>(share_.slots * share_.micro_batches),
                 parts_.plan.sequences_per_step}),
-      slots_(parts_.model.device(), parts_.model.kernels(), parts_.model.table().buffer_elements()),
+      slots_(parts_.model.device(), parts_.model.kernels(), parts_.model.table().buffer_elements(),
+             parts_.communicator),
       losses_(static_cast<std::size_t>(share_.slots * share_.micro_batches * parts_.plan.B *
                                        parts_.plan.T)),
       saved_(std::move(resumed_from)),
@@ -163,17 +164,21 @@ void Trainer::take_step() {
     const auto& gradients = slots_.open_slot();
     for (std::int64_t micro_batch = 0; micro_batch < share_.micro_batches; ++micro_batch) {
       const auto& batch = batches_.next();
+      model::FinishedFrom finished_from;
+      if (slot + 1 == share_.slots && micro_batch + 1 == share_.micro_batches) {
+        finished_from = [&](std::int64_t first) { slots_.finish_from(first); };
+      }
       parts_.model.forward_backward(batch.inputs, batch.targets, batch.B, batch.T, scale,
                                     {.probability = static_cast<float>(parts_.config.dropout),
                                      .seed = parts_.config.seed,
                                      .first_sequence = batch.first_sequence},
-                                    gradients, losses.first(batch_losses));
+                                    gradients, losses.first(batch_losses), finished_from);
       losses = losses.subspan(batch_losses);
     }
     slots_.close_slot();
   }
   ranks.say_phase(fmt::format("sum of the gradients of step {}", progress_.step + 1));
-  const auto& total = slots_.join(ranks);
+  const auto& total = slots_.join();
   const double norm = parts_.optimizer.gradient_norm(total, ranks);
   const double loss = loss_sum() / tokens;
   const double learning_rate = plan.schedule.at(static_cast<std::int64_t>(progress_.step));

@@ -31,3 +31,35 @@ fail() {
   echo "$*"
   exit 1
 }
+
+# make_two_hosts: network namespaces $left and $right with a cable between them and names of their own. Exits with 77 without
+# the right to make them.
+make_two_hosts() {
+  left=left$$ right=right$$ address=10.77.0
+  if ! ip netns add "$left" 2>/dev/null; then
+    echo 'skipped: no right to make network namespaces, or no ip (Debian package iproute2)' >&2
+    exit 77
+  fi
+  trap 'ip netns delete "$left"; ip netns delete "$right" 2>/dev/null; rm -rf "$work"' EXIT
+  ip netns add "$right"
+  ip link add "v$left" netns "$left" type veth peer name "v$right" netns "$right"
+  ip -n "$left" address add "$address.1/24" dev "v$left"
+  ip -n "$right" address add "$address.2/24" dev "v$right"
+  local host
+  for host in "$left" "$right"; do
+    ip -n "$host" link set lo up
+    ip -n "$host" link set "v$host" up
+  done
+  # What mpirun starts its daemon on the other host with, in the place of ssh: agent ADDRESS COMMAND...
+  cat >agent <<END
+#!/bin/bash
+shift
+exec ip netns exec $right unshare --uts sh -c "hostname $right && cd $work && \$*"
+END
+  chmod +x agent
+}
+# on_two_hosts N COMMAND...: N ranks on each.
+on_two_hosts() {
+  ip netns exec "$left" mpirun --host "$address.1:$1,$address.2:$1" --mca plm_rsh_agent "$work/agent" -x PATH -x LD_LIBRARY_PATH \
+    --mca btl tcp,self --mca oob_tcp_if_include "$address.0/24" --mca btl_tcp_if_include "$address.0/24" "${@:2}"
+}

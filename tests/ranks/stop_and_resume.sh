@@ -17,6 +17,17 @@ job=(gpt2-train -q "${shape[@]}" --max-steps $((stops_wanted * 40)) --val-every 
   --save-every-seconds 0.3 --threads 1 --resume auto --out)
 "${job[@]}" whole
 
+# all_catch N: N ranks of this folder catch SIGUSR1, as they do from their first moments.
+all_catch() {
+  local count=0 pid caught
+  for pid in $(pgrep -x gpt2-train); do
+    [ "$(readlink "/proc/$pid/cwd")" = "$work" ] || continue
+    caught=$(sed -n 's/^SigCgt:[^0-9a-f]*//p' "/proc/$pid/status" 2>/dev/null) || continue
+    ((0x${caught:-0} >> 9 & 1)) && ((++count))
+  done
+  ((count == $1))
+}
+
 worlds=(1 2 4) signals=(USR1 TERM INT)
 for ((stops = 0; stops < stops_wanted; ++stops)); do
   world=${worlds[stops % 3]} signal=${signals[(stops + stops / 3) % 3]}
@@ -25,7 +36,8 @@ for ((stops = 0; stops < stops_wanted; ++stops)); do
   # An interactive shell's child minds SIGINT; a background one's ignores it.
   env --default-signal=INT "$mpirun" -np "$world" "${job[@]}" run 2>words &
   launcher=$!
-  sleep "0.$((RANDOM % 5 + 4))"
+  until all_catch "$world" || ! kill -0 "$launcher" 2>/dev/null; do sleep 0.01; done
+  sleep "0.$((RANDOM % 6))"
   kill "-$signal" "$launcher"
   code=0
   wait "$launcher" || code=$?

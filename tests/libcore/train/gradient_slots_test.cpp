@@ -2,9 +2,11 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include "libcore/train/gradient_slots.h"
 
+#include <algorithm>
 #include <bit>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <functional>
 
 #include "tests/support/backend.h"
 
@@ -73,12 +75,20 @@ class PartnerCommunicator : public comm::Communicator {
     return {std::string(bytes),
             {reinterpret_cast<const char*>(&partner_loss_), sizeof(partner_loss_)}};
   }
-  void reduce_shares(kernels::Kernels& kernels, device::TensorView values,
-                     const comm::Shares& /*shares*/) override {
-    kernels.add(values, backend_.upload(partner_));
+  void reduce_shares(device::TensorView values, const comm::Shares& /*shares*/,
+                     comm::ElementRange range) override {
+    // On another thread than the one that has the kernels.
+    std::vector<float> sums(static_cast<std::size_t>(range.count));
+    const auto part = values.part(range.first, {range.count});
+    backend_.device().copy_to_host(sums.data(), part.data, part.bytes());
+    std::transform(sums.begin(), sums.end(), partner_.begin() + range.first, sums.begin(),
+                   std::plus<>());
+    backend_.device().copy_to_device(part.data, sums.data(), part.bytes());
   }
   void gather_shares(device::TensorView /*values*/, const comm::Shares& /*shares*/) override {}
-  std::unique_ptr<Communicator> duplicate() override { return nullptr; }
+  std::unique_ptr<Communicator> duplicate() override {
+    return std::make_unique<PartnerCommunicator>(backend_, partner_, partner_loss_);
+  }
   void say_phase(std::string_view /*phase*/) override {}
   int leave(int code) override { return code; }
 
@@ -92,9 +102,9 @@ BOOST_FIXTURE_TEST_SUITE(gradient_slots, Sums)
 
 BOOST_AUTO_TEST_CASE(sum_is_the_pairwise_tree_for_any_number_of_slots) {
   for (std::int64_t count = 1; count <= 17; ++count) {
-    GradientSlots slots(device(), kernels(), kElements);
+    GradientSlots slots(device(), kernels(), kElements, *communicator);
     add_slots(slots, 0, count);
-    check_against_definition(slots.join(*communicator), count);
+    check_against_definition(slots.join(), count);
   }
 }
 
@@ -106,9 +116,9 @@ BOOST_AUTO_TEST_CASE(numbers_of_slots_are_summed_by_the_same_tree) {
 }
 
 BOOST_AUTO_TEST_CASE(order_of_adding_shows_in_the_bits) {
-  GradientSlots slots(device(), kernels(), kElements);
+  GradientSlots slots(device(), kernels(), kElements, *communicator);
   add_slots(slots, 0, 8);
-  const auto sums = gradients(slots.join(*communicator));
+  const auto sums = gradients(slots.join());
   std::vector<float> in_a_row(kElements);
   for (std::int64_t slot = 0; slot < 8; ++slot) {
     const auto values = slot_gradients(slot);
@@ -119,10 +129,10 @@ BOOST_AUTO_TEST_CASE(order_of_adding_shows_in_the_bits) {
 
 BOOST_AUTO_TEST_CASE(next_step_begins_from_zero_and_reuses_the_buffers) {
   for (std::int64_t count : {1, 4, 6, 8}) {
-    GradientSlots slots(device(), kernels(), kElements);
+    GradientSlots slots(device(), kernels(), kElements, *communicator);
     for (int step = 0; step < 3; ++step) {
       add_slots(slots, 0, count);
-      check_against_definition(slots.join(*communicator), count);
+      check_against_definition(slots.join(), count);
     }
     BOOST_TEST(slots.buffer_count() ==
                static_cast<std::size_t>(std::bit_width(static_cast<unsigned>(count))));
@@ -130,9 +140,9 @@ BOOST_AUTO_TEST_CASE(next_step_begins_from_zero_and_reuses_the_buffers) {
 }
 
 BOOST_AUTO_TEST_CASE(opened_slot_is_zero) {
-  GradientSlots slots(device(), kernels(), kElements);
+  GradientSlots slots(device(), kernels(), kElements, *communicator);
   add_slots(slots, 0, 2);
-  slots.join(*communicator);
+  slots.join();
   const auto& buffer = slots.open_slot();
   std::vector<float> values(kElements, 1);
   device().copy_to_host(values.data(), buffer.data(), buffer.bytes());
@@ -140,15 +150,37 @@ BOOST_AUTO_TEST_CASE(opened_slot_is_zero) {
 }
 
 BOOST_AUTO_TEST_CASE(two_ranks_give_the_bits_of_one) {
-  GradientSlots right(device(), kernels(), kElements);
+  GradientSlots right(device(), kernels(), kElements, *communicator);
   add_slots(right, 4, 4);
-  const auto& right_total = right.join(*communicator);
-  PartnerCommunicator partner(*this, gradients(right_total),
+  PartnerCommunicator partner(*this, gradients(right.join()),
                               sum_over_slots(losses(4, 4), *communicator));
-  GradientSlots left(device(), kernels(), kElements);
+  GradientSlots left(device(), kernels(), kElements, partner);
   add_slots(left, 0, 4);
-  check_against_definition(left.join(partner), 8);
+  check_against_definition(left.join(), 8);
   BOOST_TEST(sum_over_slots(losses(0, 4), partner) == tree_sum<double>(0, 8, slot_loss));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_finished_early_has_the_same_bits) {
+  for (const std::int64_t own_slots : {1, 2, 4}) {
+    GradientSlots right(device(), kernels(), kElements, *communicator);
+    add_slots(right, own_slots, own_slots);
+    PartnerCommunicator partner(*this, gradients(right.join()), 0);
+    GradientSlots left(device(), kernels(), kElements, partner);
+    for (int step = 0; step < 2; ++step) {
+      add_slots(left, 0, own_slots - 1);
+      const auto values = slot_gradients(own_slots - 1);
+      auto* gradients = left.open_slot().f32();
+      for (std::int64_t end = kElements; const std::int64_t first : {30, 29, 5}) {
+        device().copy_to_device(gradients + first, values.data() + first,
+                                static_cast<std::size_t>(end - first) * sizeof(float));
+        left.finish_from(first);
+        end = first;
+      }
+      device().copy_to_device(gradients, values.data(), 5 * sizeof(float));
+      left.close_slot();
+      check_against_definition(left.join(), 2 * own_slots);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -114,7 +114,8 @@ BOOST_AUTO_TEST_CASE(is_what_a_step_and_a_validation_allocate_to_the_byte) {
     model.initialise(1);
     model.prepare_training(plan.B, plan.T, model::recomputation_named(level));
     optim::AdamW optimizer(model, plan.optimizer);
-    GradientSlots sums(device, *kernels, model.table().buffer_elements());
+    const auto ranks = comm::make_solo_communicator();
+    GradientSlots sums(device, *kernels, model.table().buffer_elements(), *ranks);
     const std::vector<std::int32_t> tokens(static_cast<std::size_t>(plan.B * plan.T), 7);
     std::vector<float> losses(tokens.size());
     for (std::int64_t slot = 0; slot < plan.slots; ++slot) {
@@ -123,8 +124,7 @@ BOOST_AUTO_TEST_CASE(is_what_a_step_and_a_validation_allocate_to_the_byte) {
                              losses);
       sums.close_slot();
     }
-    const auto ranks = comm::make_solo_communicator();
-    const auto& total = sums.join(*ranks);
+    const auto& total = sums.join();
     optimizer.step(total, optimizer.gradient_norm(total, *ranks), 1e-3);
     model.losses(tokens, tokens, plan.B, plan.T, losses);
     BOOST_TEST(device.most == expected.device_bytes() - expected.snapshot);

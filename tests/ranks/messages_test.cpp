@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// SPDX-FileCopyrightText: The gpt2-tools authors
+// Started as several ranks by messages.sh: what they say to each other arrives whole, in pieces of
+// a few bytes.
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libcore/comm/communicator.h"
+
+namespace gpt2::comm {
+namespace {
+
+/// MPI begins and ends once in a process.
+struct Ranks {
+  Ranks() {
+    communicator =
+        open_communicator({.launched = true, .message_bytes = 40, .summed_message_bytes = 24});
+  }
+  ~Ranks() { communicator->leave(0); }
+  static inline std::unique_ptr<Communicator> communicator;
+};
+
+/// Magnitudes so far apart that another order of adding gives other bits.
+std::vector<float> values_of(int rank, std::int64_t elements) {
+  std::vector<float> values(static_cast<std::size_t>(elements));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto mixed =
+        (static_cast<unsigned>(i) * 2654435761U + static_cast<unsigned>(rank)) * 40503U;
+    values[i] = std::ldexp(static_cast<float>(mixed % 65521) - 30000, static_cast<int>(mixed % 19));
+  }
+  return values;
+}
+
+std::vector<float> sums_of(int ranks, std::int64_t elements) {
+  std::vector<std::vector<float>> terms;
+  for (int rank = 0; rank < ranks; ++rank) terms.push_back(values_of(rank, elements));
+  join_pairwise(terms.size(), [&](std::size_t to, std::size_t from) {
+    for (std::size_t i = 0; i < terms[to].size(); ++i) terms[to][i] += terms[from][i];
+  });
+  return terms.front();
+}
+
+device::TensorView view(std::vector<float>& values) {
+  return {values.data(), device::DataType::kF32, {std::ssize(values)}};
+}
+
+BOOST_TEST_GLOBAL_FIXTURE(Ranks);
+
+BOOST_AUTO_TEST_SUITE(messages)
+
+BOOST_AUTO_TEST_CASE(texts_of_any_length_arrive_whole) {
+  auto& ranks = *Ranks::communicator;
+  const auto text_of = [](int rank, std::size_t length) {
+    std::string text(length + static_cast<std::size_t>(rank), 'a');
+    for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 + rank);
+    return text;
+  };
+  for (const std::size_t length : {0, 1, 54, 55, 56, 57, 95, 96, 97, 1000}) {
+    const auto all = ranks.gather(text_of(ranks.rank(), length));
+    BOOST_REQUIRE(std::ssize(all) == ranks.size());
+    for (int rank = 0; rank < ranks.size(); ++rank) {
+      BOOST_TEST(all[static_cast<std::size_t>(rank)] == text_of(rank, length));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(sums_are_the_tree_in_whatever_ranges_they_are_taken) {
+  auto& ranks = *Ranks::communicator;
+  for (const std::int64_t elements : {1, 16, 37, 1000, 5003}) {
+    const Shares shares(elements, ranks.size());
+    const auto expected = sums_of(ranks.size(), elements);
+    for (const std::int64_t range : {elements, elements / 3 + 1, std::int64_t{17}}) {
+      auto values = values_of(ranks.rank(), elements);
+      for (std::int64_t end = elements; end > 0; end -= range) {
+        const auto first = std::max<std::int64_t>(0, end - range);
+        ranks.reduce_shares(view(values), shares, {first, end - first});
+      }
+      const auto own = shares.of_rank(ranks.rank());
+      for (auto i = static_cast<std::size_t>(own.first); std::cmp_less(i, own.end()); ++i) {
+        BOOST_REQUIRE_EQUAL(values[i], expected[i]);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_rank_gets_every_share) {
+  auto& ranks = *Ranks::communicator;
+  for (const std::int64_t elements : {1, 37, 1000, 5003}) {
+    const Shares shares(elements, ranks.size());
+    const auto expected = values_of(99, elements);
+    const auto own = shares.of_rank(ranks.rank());
+    std::vector<float> values(expected.size());
+    std::copy_n(expected.begin() + own.first, own.count, values.begin() + own.first);
+    ranks.gather_shares(view(values), shares);
+    BOOST_TEST(values == expected, boost::test_tools::per_element());
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace gpt2::comm
