@@ -40,7 +40,7 @@ make_two_hosts() {
     echo 'skipped: no right to make network namespaces, or no ip (Debian package iproute2)' >&2
     exit 77
   fi
-  trap 'ip netns delete "$left"; ip netns delete "$right" 2>/dev/null; rm -rf "$work"' EXIT
+  trap remove_two_hosts EXIT
   ip netns add "$right"
   ip link add "v$left" netns "$left" type veth peer name "v$right" netns "$right"
   ip -n "$left" address add "$address.1/24" dev "v$left"
@@ -57,6 +57,11 @@ shift
 exec ip netns exec $right unshare --uts sh -c "hostname $right && cd $work && \$*"
 END
   chmod +x agent
+}
+remove_two_hosts() {
+  ip netns delete "$left"
+  ip netns delete "$right" 2>/dev/null
+  rm -rf "$work"
 }
 # on_two_hosts N COMMAND...: N ranks on each.
 on_two_hosts() {
