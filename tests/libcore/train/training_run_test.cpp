@@ -682,7 +682,7 @@ BOOST_AUTO_TEST_CASE(foreign_shards_are_taken_with_a_word) {
   settings.val.clear();
   settings.max_steps = 3;
   const auto watcher = train(settings);
-  BOOST_TEST(watcher.noticed("llm.c"));
+  BOOST_TEST(watcher.noticed("another trainer"));
   BOOST_TEST(watcher.count("val") == 0U);
 }
 
