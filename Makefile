@@ -13,7 +13,7 @@ FETCHING := hellaswag wikitext103 gpt2-124m
 FETCH := $(if $(filter gpt2,$(VOCAB))$(filter $(FETCHING),$(MAKECMDGOALS)),ON)
 export PATH := $(abspath $(BUILD))/bin:$(PATH)
 
-.PHONY: help build demo train test oracle fuzz clean $(FETCHING)
+.PHONY: help build bundle demo train test oracle fuzz clean $(FETCHING)
 help:
 	@echo 'make demo              train, evaluate, sample and export a small GPT-2 on this CPU, in minutes'
 	@echo 'make test              build and run every test that this machine can run'
@@ -23,12 +23,22 @@ help:
 	@echo 'make gpt2-124m         reproduce GPT-2 124M on FineWeb-Edu 10B; BUDGET=small: with 32,768 tokens a step'
 	@echo 'make oracle            compare with PyTorch, transformers, tiktoken, tokenizers'
 	@echo 'make fuzz              give every reader of a format RUNS=20000 broken inputs; FORMAT=name for one of them'
+	@echo 'make bundle            one archive with the tools and the libraries they need, for machines with nothing installed'
 	@echo 'make build             the tools alone, in $(BUILD)/bin; FETCH=ON: with gpt2-fetch, which needs libcurl'
 
 build:
 	@scripts/setup_debian.sh build $(if $(FETCH),fetch)
 	@$(CONFIGURE) -DGPT2_BUILD_TESTS=OFF $(if $(FETCH),-DGPT2_WITH_FETCH=ON) >$(BUILD)-configure.log 2>&1 || { cat $(BUILD)-configure.log; exit 1; }
 	@$(BUILD_ALL)
+
+# Its own build: the tools look for libraries beside themselves, and MPI, which is no such library, stays out.
+bundle:
+	@scripts/setup_debian.sh build fetch bundle
+	@cmake -S . -B $(BUILD)-bundle -G Ninja -DGPT2_WITH_CUDA=$(GPU) -DGPT2_WITH_FETCH=ON -DGPT2_WITH_MPI=OFF -DGPT2_BUILD_TESTS=OFF \
+	  '-DCMAKE_INSTALL_RPATH=$$ORIGIN/../lib/gpt2-tools' -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags $(CMAKE_ARGS) \
+	  >$(BUILD)-bundle-configure.log 2>&1 || { cat $(BUILD)-bundle-configure.log; exit 1; }
+	@cmake --build $(BUILD)-bundle -j $(JOBS)
+	@scripts/make_bundle.sh $(BUILD)-bundle .
 
 demo:
 	@scripts/setup_debian.sh demo
@@ -65,4 +75,4 @@ fuzz:
 	tests/fuzz/run_targets.sh build-fuzz $(RUNS) $(MOST_SECONDS) $(FORMAT)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-configure.log
+	rm -rf $(BUILD) $(BUILD)-configure.log $(BUILD)-bundle $(BUILD)-bundle-configure.log

@@ -11,6 +11,7 @@ demo="$build bible-kjv zstd"
 fetch="libcurl4-openssl-dev ca-certificates"
 mpi="libopenmpi-dev openmpi-bin"
 test="$demo $fetch $mpi libboost-test-dev groff-base procps lowdown zsh"
+bundle="xz-utils binutils"
 oracle="$test python3 python3-venv"
 fuzz="$build clang libclang-rt-dev libomp-dev"
 
@@ -20,11 +21,12 @@ for set_name in "$@"; do
     build) packages="$packages $build" ;;
     demo) packages="$packages $demo" ;;
     fetch) packages="$packages $build $fetch" ;;
+    bundle) packages="$packages $bundle" ;;
     mpi) packages="$packages $build $mpi" ;;
     test) packages="$packages $test" ;;
     oracle) packages="$packages $oracle" ;;
     fuzz) packages="$packages $fuzz" ;;
-    *) echo "setup_debian.sh: unknown set $set_name; known: build demo fetch mpi test oracle fuzz" >&2; exit 64 ;;
+    *) echo "setup_debian.sh: unknown set $set_name; known: build demo fetch bundle mpi test oracle fuzz" >&2; exit 64 ;;
   esac
 done
 
