@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // Times every kernel at the shapes of GPT-2 124M on random data, and prints its rates as shares of
-// what the machine can do, measured just before. Usage: kernels_bench [THREADS
-// [matmul|attention|classifier|memory]]
+// what the machine can do, measured just before; the larger share says how near the kernel is to
+// its roofline. Usage: kernels_bench [THREADS [matmul|attention|classifier|memory]].
+// GPT2_TEST_DEVICE and GPT2_TEST_PRECISION choose the twin.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -12,7 +13,9 @@
 #include <limits>
 #include <string>
 #include <type_traits>
+#include <vector>
 
+#include "libcore/kernels/matmul_rate.h"
 #include "tests/bench/machine_rates.h"
 #include "tests/support/backend.h"
 
@@ -23,20 +26,28 @@ using kernels::Dropout;
 using kernels::Kernels;
 using support::TensorView;
 
-constexpr std::int64_t B = 4, T = 1024, N = B * T, C = 768, H = 12, V = 50257, kPaddedV = 50304;
+constexpr std::int64_t T = 1024, C = 768, H = 12, V = 50257, kPaddedV = 50304;
 
 class Bench {
  public:
   explicit Bench(support::Backend& backend)
-      : backend_(backend),
-        fma_rate_(bench::fma_rate(backend.device().threads())),
-        memory_rate_(bench::memory_rate(backend.device().threads())) {
-    fmt::print(
-        "{}: {:.0f} GFLOP/s of fused multiply-adds, memory read and written at {:.1f} GB/s\n",
-        backend.device().name(), fma_rate_ / 1e9, memory_rate_ / 1e9);
-    fmt::print("{:44} {:>10} {:>10} {:>7} {:>9} {:>10}\n", "operation", "ms", "GFLOP/s", "of FMA",
-               "GB/s", "of memory");
+      : B(backend.device().is_host() ? 4 : 64),  // as many sequences as fill the device
+        N(B * T),
+        backend_(backend),
+        product_rate_(backend.device().is_host()
+                          ? bench::fma_rate(backend.device().threads())
+                          : kernels::measure_matmul_rate(backend.device(), backend.kernels())),
+        memory_rate_(backend.device().is_host() ? bench::memory_rate(backend.device().threads())
+                                                : bench::copy_rate(backend.device())) {
+    const bool is_host = backend.device().is_host();
+    fmt::print("{}: {:.0f} GFLOP/s of {}, memory read and written at {:.1f} GB/s\n",
+               backend.device().name(), product_rate_ / 1e9,
+               is_host ? "fused multiply-adds" : "large matrix products", memory_rate_ / 1e9);
+    fmt::print("{:44} {:>10} {:>10} {:>7} {:>9} {:>10}\n", "operation", "ms", "GFLOP/s",
+               is_host ? "of FMA" : "of max", "GB/s", "of memory");
   }
+
+  const std::int64_t B, N;
 
   /// Times one operation. More than all of the memory's rate: the tensors stay in a cache.
   template <class Operation>
@@ -46,10 +57,12 @@ class Bench {
   }
   void time(const std::string& name, const kernels::Work& work, const std::function<void()>& run) {
     run();  // the first call grows workspaces
+    backend_.device().synchronize();
     double best = std::numeric_limits<double>::infinity(), total = 0;
     for (int repeat = 0; repeat < 40 && (repeat < 3 || total < 0.5); ++repeat) {
       const auto begin = std::chrono::steady_clock::now();
       run();
+      backend_.device().synchronize();
       const double seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       best = std::min(best, seconds);
@@ -58,25 +71,34 @@ class Bench {
     const double operations = static_cast<double>(work.operations) / best,
                  bytes = static_cast<double>(work.bytes) / best;
     fmt::print("{:44} {:10.3f} {:10.1f} {:6.0f}% {:9.1f} {:9.0f}%\n", name, best * 1e3,
-               operations / 1e9, 100 * operations / fma_rate_, bytes / 1e9,
+               operations / 1e9, 100 * operations / product_rate_, bytes / 1e9,
                100 * bytes / memory_rate_);
   }
 
   TensorView random(std::initializer_list<std::int64_t> shape, float scale = 0.02F) {
-    std::int64_t count = 1;
-    for (const auto size : shape) count *= size;
-    auto values = support::random_floats(count, ++seed_);
-    for (float& value : values) value *= scale;
-    return backend_.upload(values, shape);
+    return backend_.upload(values(shape, scale), shape);
+  }
+  /// The same of floats, whatever the twin computes in.
+  TensorView random_floats(std::initializer_list<std::int64_t> shape, float scale = 0.02F) {
+    return backend_.upload_floats(values(shape, scale), shape);
   }
   TensorView tokens(std::int64_t count) {
     return backend_.upload_ints(support::random_ints(count, V, ++seed_));
   }
   Kernels& kernels() { return backend_.kernels(); }
+  device::DataType compute_type() { return kernels().compute_type(); }
 
  private:
+  std::vector<float> values(std::initializer_list<std::int64_t> shape, float scale) {
+    std::int64_t count = 1;
+    for (const auto size : shape) count *= size;
+    auto values = support::random_floats(count, ++seed_);
+    for (float& value : values) value *= scale;
+    return values;
+  }
+
   support::Backend& backend_;
-  double fma_rate_, memory_rate_;
+  double product_rate_, memory_rate_;
   std::uint32_t seed_ = 0;
 };
 
@@ -85,6 +107,7 @@ std::string of_rows(std::int64_t rows) {
 }
 
 void time_matmuls(Bench& bench) {
+  const auto N = bench.N;
   const struct {
     const char* name;
     std::int64_t K, M;
@@ -96,7 +119,7 @@ void time_matmuls(Bench& bench) {
   for (const auto& [name, K, M, before_gelu, after_gelu] : layers) {
     const auto x = bench.random({N, K}, 1), weight = bench.random({K, M}), bias = bench.random({M});
     const auto y = bench.random({N, M}), dx = bench.random({N, K});
-    const auto dweight = bench.random({K, M}), dbias = bench.random({M});
+    const auto dweight = bench.random_floats({K, M}), dbias = bench.random_floats({M});
     const auto none = TensorView();
     bench.time(fmt::format("matmul_forward {}{}", name, before_gelu ? " + gelu" : ""),
                &Kernels::matmul_forward,
@@ -127,8 +150,9 @@ void time_matmuls(Bench& bench) {
 }
 
 void time_attention(Bench& bench) {
+  const auto B = bench.B;
   const auto qkv = bench.random({B, T, 3 * C}, 1), out = bench.random({B, T, C}),
-             lse = bench.random({B, H, T});
+             lse = bench.random_floats({B, H, T});
   const auto dout = bench.random({B, T, C}, 1), dqkv = bench.random({B, T, 3 * C});
   for (const float probability : {0.0F, 0.1F}) {
     const Dropout dropout{.probability = probability, .seed = 1};
@@ -162,8 +186,9 @@ void time_attention(Bench& bench) {
 }
 
 void time_classifier(Bench& bench) {
+  const auto N = bench.N;
   const auto x = bench.random({N, C}, 1), wte = bench.random({kPaddedV, C}),
-             targets = bench.tokens(N), losses = bench.random({N});
+             targets = bench.tokens(N), losses = bench.random_floats({N});
   bench.time("classifier_forward", &Kernels::classifier_forward,
              {.x = x, .wte = wte, .targets = targets, .losses = losses, .N = N, .C = C, .V = V});
   bench.time("classifier_forward_backward", &Kernels::classifier_forward_backward,
@@ -172,12 +197,12 @@ void time_classifier(Bench& bench) {
               .targets = targets,
               .losses = losses,
               .dx = bench.random({N, C}),
-              .dwte = bench.random({kPaddedV, C}),
+              .dwte = bench.random_floats({kPaddedV, C}),
               .N = N,
               .C = C,
               .V = V,
-              .scale = 1.0F / N});
-  const auto logits = bench.random({8, V});
+              .scale = 1.0F / static_cast<float>(N)});
+  const auto logits = bench.random_floats({8, V});
   for (const std::int64_t rows : {1, 8}) {
     bench.time("head_forward" + of_rows(rows), &Kernels::head_forward,
                {.x = x, .wte = wte, .logits = logits, .N = rows, .C = C, .V = V});
@@ -185,10 +210,11 @@ void time_classifier(Bench& bench) {
 }
 
 void time_memory_bound(Bench& bench) {
+  const auto B = bench.B, N = bench.N;
   const auto x = bench.random({N, C}, 1), y = bench.random({N, C}), sum = bench.random({N, C}),
              dresidual = bench.random({N, C});
-  const auto weight = bench.random({C}), bias = bench.random({C}), mean = bench.random({N}),
-             rstd = bench.random({N});
+  const auto weight = bench.random_floats({C}), bias = bench.random_floats({C}),
+             mean = bench.random_floats({N}), rstd = bench.random_floats({N});
   const Dropout dropped{.probability = 0.1F, .seed = 1};
   bench.time(
       "layernorm_forward", &Kernels::layernorm_forward,
@@ -217,25 +243,27 @@ void time_memory_bound(Bench& bench) {
               .mean = mean,
               .rstd = rstd,
               .dresidual = dresidual,
-              .dweight = bench.random({C}),
-              .dbias = bench.random({C}),
+              .dweight = bench.random_floats({C}),
+              .dbias = bench.random_floats({C}),
               .N = N,
               .C = C});
   bench.time("dropout_backward", &Kernels::dropout_backward,
              {.dy = y, .dx = x, .B = B, .T = T, .C = C, .dropout = dropped});
   const auto wte = bench.random({kPaddedV, C}), wpe = bench.random({T, C}),
              tokens = bench.tokens(N);
+  const auto dwte = bench.random_floats({kPaddedV, C}), dwpe = bench.random_floats({T, C});
   bench.time("embedding_forward", &Kernels::embedding_forward,
              {.tokens = tokens, .wte = wte, .wpe = wpe, .x = x, .B = B, .T = T, .C = C});
   bench.time("embedding_backward", &Kernels::embedding_backward,
-             {.tokens = tokens, .dx = x, .dwte = wte, .dwpe = wpe, .B = B, .T = T, .C = C});
-  const auto gradient = bench.random({kPaddedV, C});
+             {.tokens = tokens, .dx = x, .dwte = dwte, .dwpe = dwpe, .B = B, .T = T, .C = C});
+  const auto gradient = bench.random_floats({kPaddedV, C});
   const std::vector<kernels::AdamWPart> all{{.count = kPaddedV * C, .weight_decay = 0.1F}};
   bench.time("adamw_update", &Kernels::adamw_update,
-             {.parameter = wte,
+             {.parameter = dwte,
               .gradient = gradient,
-              .exp_avg = bench.random({kPaddedV, C}),
-              .exp_avg_sq = bench.random({kPaddedV, C}, 0),
+              .exp_avg = bench.random_floats({kPaddedV, C}),
+              .exp_avg_sq = bench.random_floats({kPaddedV, C}, 0),
+              .compute_copy = bench.compute_type() == device::DataType::kF32 ? TensorView() : wte,
               .parts = all,
               .learning_rate = 1e-4F,
               .beta1 = 0.9F,
@@ -243,8 +271,8 @@ void time_memory_bound(Bench& bench) {
               .epsilon = 1e-8F,
               .gradient_scale = 1,
               .step = 10});
-  bench.time("add", kernels::work_of_add(wte, gradient),
-             [&] { bench.kernels().add(wte, gradient); });
+  bench.time("add", kernels::work_of_add(dwte, gradient),
+             [&] { bench.kernels().add(dwte, gradient); });
   bench.time("sums_of_squares", kernels::work_of_sums_of_squares(gradient),
              [&] { bench.kernels().sums_of_squares(gradient, gradient.element_count() / 64); });
 }

@@ -98,5 +98,20 @@ double memory_rate(int threads) {
   return 2.0 * sizeof(float) * kFloatsOfThread * threads / best_seconds;
 }
 
+double copy_rate(device::Device& device) {
+  constexpr std::size_t kBytes = std::size_t{1} << 30;
+  const device::DeviceBuffer from(device, kBytes), to(device, kBytes);
+  device.fill_zero(from.data(), kBytes);
+  double best_seconds = std::numeric_limits<double>::infinity();
+  for (int repeat = 0; repeat < 6; ++repeat) {
+    device.synchronize();
+    const double begin = omp_get_wtime();
+    device.copy_on_device(to.data(), from.data(), kBytes);
+    device.synchronize();
+    best_seconds = std::min(best_seconds, omp_get_wtime() - begin);
+  }
+  return 2.0 * kBytes / best_seconds;
+}
+
 }  // namespace gpt2::bench
 #endif
