@@ -154,15 +154,15 @@ BOOST_AUTO_TEST_CASE(the_memory_plan_is_what_a_step_and_a_validation_take) {
     model.initialise(1);
     model.prepare_training(B, T, recomputation_named(level));
     optim::AdamW optimizer(model, {});
-    train::GradientSlots sums(*device, *kernels, model.table().buffer_elements());
+    const auto alone = comm::make_solo_communicator();
+    train::GradientSlots sums(*device, *kernels, model.table().buffer_elements(), *alone);
     const auto tokens = random_tokens(B * T, config.vocab_size, 1);
     std::vector<float> losses(tokens.size());
     for (int slot = 0; slot < 2; ++slot) {
       model.forward_backward(tokens, tokens, B, T, 1, {}, sums.open_slot(), losses);
       sums.close_slot();
     }
-    const auto alone = comm::make_solo_communicator();
-    const auto& total = sums.join(*alone);
+    const auto& total = sums.join();
     optimizer.step(total, optimizer.gradient_norm(total, *alone), 1e-3);
     model.losses(tokens, tokens, B, T, losses);
     const auto used = before - device->free_bytes();
