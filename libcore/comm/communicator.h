@@ -46,10 +46,11 @@ class Communicator {
   /// The bytes of every rank, by rank.
   virtual std::vector<std::string> gather(std::string_view bytes) = 0;
   /// Sums the elements `range` of `values` of all ranks by join_pairwise() over the ranks; each
-  /// rank gets the sum of what its own share has of them, and undefined values elsewhere. Stream:
-  /// done on return.
-  virtual void reduce_shares(device::TensorView values, const Shares& shares,
-                             ElementRange range) = 0;
+  /// rank gets the sum of what its own share has of them, and undefined values elsewhere. With a
+  /// `wire` of kBF16 (else kF32) both terms of every join are rounded to it first. Stream: done on
+  /// return.
+  virtual void reduce_shares(device::TensorView values, const Shares& shares, ElementRange range,
+                             device::DataType wire) = 0;
   /// Every rank gets every rank's share. Stream: done on return.
   virtual void gather_shares(device::TensorView values, const Shares& shares) = 0;
   /// The same ranks, for one other thread.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -126,6 +127,25 @@ class Messages {
   std::vector<MPI_Request> requests_;
 };
 
+template <typename Value>
+Value* at_least(std::vector<Value>& values, std::int64_t count) {
+  if (std::ssize(values) < count) values.resize(static_cast<std::size_t>(count));
+  return values.data();
+}
+
+/// Numbers of bf16, which is the upper half of a float, to and from 16 bits.
+const std::uint16_t* upper_halves(const float* from, std::int64_t count, std::uint16_t* to) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    to[i] = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(from[i]) >> 16);
+  }
+  return to;
+}
+void from_upper_halves(const std::uint16_t* from, std::int64_t count, float* to) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    to[i] = std::bit_cast<float>(std::uint32_t{from[i]} << 16);
+  }
+}
+
 class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator(MPI_Comm from, CommunicatorOptions options)
@@ -185,11 +205,15 @@ class MpiCommunicator final : public Communicator {
 
   /// Each rank sends every other one its terms of that one's share, piece by piece; the owner joins
   /// them. So a rank sends and receives (R - 1) / R of the buffer, whatever R is.
-  void reduce_shares(TensorView values, const Shares& shares, ElementRange range) override {
+  void reduce_shares(TensorView values, const Shares& shares, ElementRange range,
+                     device::DataType wire) override {
     if (size_ == 1) return;
+    const bool narrow = wire == device::DataType::kBF16;
+    if (narrow) kernels_->round_to_bf16(values.part(range.first, {range.count}));
     float* own = values.f32();
     const auto share_of = [&](int rank) { return shares.of_rank(rank).intersect(range); };
-    const auto most = options_.summed_message_bytes / 4;
+    const auto element_bytes = static_cast<std::int64_t>(device::bytes_of(wire));
+    const auto most = options_.summed_message_bytes / element_bytes;
     const auto piece_of = [&](ElementRange share, std::int64_t number) {
       return share.intersect({share.first + number * most, most});
     };
@@ -200,14 +224,21 @@ class MpiCommunicator final : public Communicator {
     std::array<Messages, 2> messages{Messages(group()), Messages(group())};
     const auto begin = [&](std::int64_t number) {
       const auto parity = static_cast<std::size_t>(number % 2);
-      const auto expected = piece_of(share_of(rank_), number);
+      const auto expected = piece_of(share_of(rank_), number).count;
       for_each_other([&](int other) {
-        if (expected.count > 0) {
-          messages[parity].receive(buffer(parity, other, expected.count), expected.count * 4,
-                                   other);
+        auto& terms = terms_of(parity, other);
+        if (expected > 0) {
+          void* place = narrow ? static_cast<void*>(at_least(terms.received, expected))
+                               : at_least(terms.values, expected);
+          messages[parity].receive(place, expected * element_bytes, other);
         }
         const auto wanted = piece_of(share_of(other), number);
-        if (wanted.count > 0) messages[parity].send(own + wanted.first, wanted.count * 4, other);
+        if (wanted.count == 0) return;
+        const void* sent = own + wanted.first;
+        if (narrow) {
+          sent = upper_halves(own + wanted.first, wanted.count, at_least(terms.sent, wanted.count));
+        }
+        messages[parity].send(sent, wanted.count * element_bytes, other);
       });
     };
     if (piece_count > 0) begin(0);
@@ -217,14 +248,26 @@ class MpiCommunicator final : public Communicator {
       messages[parity].wait();
       const auto piece = piece_of(share_of(rank_), number);
       if (piece.count == 0) continue;
+      if (narrow) {
+        for_each_other([&](int other) {
+          auto& terms = terms_of(parity, other);
+          from_upper_halves(terms.received.data(), piece.count,
+                            at_least(terms.values, piece.count));
+        });
+      }
       const auto term = [&](std::size_t rank) -> TensorView {
         const int number_of = static_cast<int>(rank);
-        return {number_of == rank_ ? own + piece.first : buffer(parity, number_of, piece.count),
+        return {number_of == rank_ ? own + piece.first : terms_of(parity, number_of).values.data(),
                 device::DataType::kF32,
                 {piece.count}};
       };
-      join_pairwise(static_cast<std::size_t>(size_),
-                    [&](std::size_t to, std::size_t from) { kernels_->add(term(to), term(from)); });
+      join_pairwise(static_cast<std::size_t>(size_), [&](std::size_t to, std::size_t from) {
+        if (narrow) {
+          kernels_->round_to_bf16(term(to));
+          kernels_->round_to_bf16(term(from));
+        }
+        kernels_->add(term(to), term(from));
+      });
       if (rank_ != 0) {
         std::memcpy(own + piece.first, term(0).f32(), static_cast<std::size_t>(piece.count) * 4);
       }
@@ -283,13 +326,15 @@ class MpiCommunicator final : public Communicator {
     for (int distance = 1; distance < size_; ++distance) visit((rank_ + distance) % size_);
   }
 
-  /// Where the terms of `rank` are received.
-  float* buffer(std::size_t parity, int rank, std::int64_t count) {
-    const auto place = parity * static_cast<std::size_t>(size_) + static_cast<std::size_t>(rank);
-    buffers_.resize(2 * static_cast<std::size_t>(size_));
-    if (std::ssize(buffers_[place]) < count)
-      buffers_[place].resize(static_cast<std::size_t>(count));
-    return buffers_[place].data();
+  /// A piece of what another rank sends, and is sent.
+  struct Terms {
+    std::vector<float> values;
+    std::vector<std::uint16_t> received, sent;  // of a narrow wire
+  };
+  /// Of even and odd pieces, one of which is joined while the other is under way.
+  Terms& terms_of(std::size_t parity, int rank) {
+    terms_.resize(2 * static_cast<std::size_t>(size_));
+    return terms_[parity * static_cast<std::size_t>(size_) + static_cast<std::size_t>(rank)];
   }
 
   CommunicatorOptions options_;
@@ -298,7 +343,7 @@ class MpiCommunicator final : public Communicator {
   /// Of the thread that calls; those of the model are another thread's.
   std::unique_ptr<device::Device> device_;
   std::unique_ptr<kernels::Kernels> kernels_;
-  std::vector<std::vector<float>> buffers_;
+  std::vector<Terms> terms_;
   std::optional<Watchdog> watchdog_;
 };
 

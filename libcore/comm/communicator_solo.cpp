@@ -12,7 +12,7 @@ class SoloCommunicator final : public Communicator {
   int size() const override { return 1; }
   std::vector<std::string> gather(std::string_view bytes) override { return {std::string(bytes)}; }
   void reduce_shares(device::TensorView /*values*/, const Shares& /*shares*/,
-                     ElementRange /*range*/) override {}
+                     ElementRange /*range*/, device::DataType /*wire*/) override {}
   void gather_shares(device::TensorView /*values*/, const Shares& /*shares*/) override {}
   std::unique_ptr<Communicator> duplicate() override { return make_solo_communicator(); }
   void say_phase(std::string_view /*phase*/) override {}

@@ -23,6 +23,20 @@ void add_to(const float* from, std::int64_t count, float* to) {
   });
 }
 
+// bf16 is the upper half of a float. A NaN must not become infinite by the carry of a rounding.
+void round_to_bf16(std::int64_t count, float* x) {
+  for_each_vector(count, [&](auto d, std::int64_t i) {
+    const hn::RebindToUnsigned<decltype(d)> bits;
+    const auto value = hn::LoadU(d, x + i);
+    const auto word = hn::BitCast(bits, value);
+    const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(bits, 1));
+    const auto nearest = hn::Add(word, hn::Add(odd, hn::Set(bits, 0x7FFF)));
+    const auto quiet = hn::Or(value, hn::BitCast(d, hn::Set(bits, 0x00400000)));
+    const auto kept = hn::IfThenElse(hn::IsNaN(value), quiet, hn::BitCast(d, nearest));
+    hn::StoreU(hn::And(kept, hn::BitCast(d, hn::Set(bits, 0xFFFF0000))), d, x + i);
+  });
+}
+
 double block_sum_of_squares(const float* x, std::int64_t count) {
   const hn::ScalableTag<double> d;
   const hn::Rebind<float, decltype(d)> half;  // as many floats as d has doubles
@@ -86,6 +100,7 @@ HWY_AFTER_NAMESPACE();
 namespace gpt2::kernels {
 
 HWY_EXPORT(add_to);
+HWY_EXPORT(round_to_bf16);
 HWY_EXPORT(block_sum_of_squares);
 HWY_EXPORT(transpose_columns);
 
@@ -125,6 +140,15 @@ void CpuKernels::add(TensorView to, TensorView from) {
   team_.for_each_task(divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
     const Range part = range_of_task(task, kElementsOfTask, count);
     HWY_DYNAMIC_DISPATCH(add_to)(added + part.begin, part.count(), sum + part.begin);
+  });
+}
+
+void CpuKernels::round_to_bf16(TensorView x) {
+  float* values = floats_of(x);
+  const std::int64_t count = x.element_count();
+  team_.for_each_task(divide_up(count, kElementsOfTask), [&](std::int64_t task, int) {
+    const Range part = range_of_task(task, kElementsOfTask, count);
+    HWY_DYNAMIC_DISPATCH(round_to_bf16)(part.count(), values + part.begin);
   });
 }
 

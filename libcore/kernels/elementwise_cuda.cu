@@ -23,6 +23,16 @@ __global__ void add_kernel(float* to, const float* from, std::int64_t count) {
   store<kWidth>(sum, to, i);
 }
 
+template <int kWidth>
+__global__ void round_to_bf16_kernel(float* x, std::int64_t count) {
+  const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
+  if (i >= count) return;
+  float values[kWidth];
+  load<kWidth>(x, i, values);
+  for (int k = 0; k < kWidth; ++k) values[k] = to_float(__float2bfloat16_rn(values[k]));
+  store<kWidth>(values, x, i);
+}
+
 template <int kWidth, class To>
 __global__ void convert_kernel(To* to, const float* from, std::int64_t count) {
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
@@ -66,6 +76,15 @@ void CudaKernels::add(TensorView to, TensorView from) {
   with_width<float>(count, {to.data, from.data}, [&](auto width) {
     launch(add_kernel<width>, blocks_for(count, std::int64_t{kThreads} * width), kThreads, 0,
            stream(), cuda_floats(to), cuda_floats(from), count);
+  });
+}
+
+void CudaKernels::round_to_bf16(TensorView x) {
+  const std::int64_t count = x.element_count();
+  if (count == 0) return;
+  with_width<float>(count, {x.data}, [&](auto width) {
+    launch(round_to_bf16_kernel<width>, blocks_for(count, std::int64_t{kThreads} * width), kThreads,
+           0, stream(), cuda_floats(x), count);
   });
 }
 

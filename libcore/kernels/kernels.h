@@ -232,6 +232,9 @@ inline Work work_of_add(const TensorView& to, const TensorView& from) {
   const auto count = to.element_count();
   return {.bytes = 2 * bytes_of(to, count) + bytes_of(from, count)};
 }
+inline Work work_of_round_to_bf16(const TensorView& x) {
+  return {.bytes = 2 * bytes_of(x, x.element_count())};
+}
 inline Work work_of_convert(const TensorView& to, const TensorView& from) {
   return {.bytes = bytes_of(to, to.element_count()) + bytes_of(from, to.element_count())};
 }
@@ -277,6 +280,8 @@ class Kernels {
   virtual void adamw_update(const AdamWUpdate& op) = 0;
   /// to += from, element by element.
   virtual void add(TensorView to, TensorView from) = 0;
+  /// Each element of x becomes the nearest number of bf16, ties to even; x stays float.
+  virtual void round_to_bf16(TensorView x) = 0;
   /// to = from, which is float, rounded to the nearest number of its type, ties to even.
   virtual void convert(TensorView to, TensorView from) = 0;
   /// The sum of squares of each `part` elements of x, the last of what is left, in double and in a

@@ -57,6 +57,7 @@ class CudaKernels final : public Kernels {
   void classifier_forward_backward(const ClassifierForwardBackward& op) override;
   void adamw_update(const AdamWUpdate& op) override;
   void add(TensorView to, TensorView from) override;
+  void round_to_bf16(TensorView x) override;
   void convert(TensorView to, TensorView from) override;
   std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
   std::string choose_products(const std::function<void()>& run) override {

@@ -82,6 +82,9 @@ void TimedKernels::adamw_update(const AdamWUpdate& op) {
 void TimedKernels::convert(TensorView to, TensorView from) {
   time("convert", work_of_convert(to, from), [&] { kernels_.convert(to, from); });
 }
+void TimedKernels::round_to_bf16(TensorView x) {
+  time("round_to_bf16", work_of_round_to_bf16(x), [&] { kernels_.round_to_bf16(x); });
+}
 void TimedKernels::add(TensorView to, TensorView from) {
   time("add", work_of_add(to, from), [&] { kernels_.add(to, from); });
 }

@@ -15,10 +15,12 @@ double sum_over_slots(std::span<const double> of_slots, comm::Communicator& comm
 }
 
 GradientSlots::GradientSlots(device::Device& device, kernels::Kernels& kernels,
-                             std::int64_t elements, comm::Communicator& communicator)
+                             std::int64_t elements, comm::Communicator& communicator,
+                             device::DataType wire)
     : device_(device),
       kernels_(kernels),
       elements_(elements),
+      wire_(wire),
       communicator_(communicator.duplicate()) {}
 
 device::TensorView GradientSlots::view(const Partial& partial, comm::ElementRange range) const {
@@ -57,7 +59,12 @@ void GradientSlots::close_slot() {
 }
 
 void GradientSlots::add_next(std::size_t to, comm::ElementRange range) {
-  kernels_.add(view(partials_[to], range), view(partials_[to + 1], range));
+  const auto earlier = view(partials_[to], range), later = view(partials_[to + 1], range);
+  if (wire_ == device::DataType::kBF16) {
+    kernels_.round_to_bf16(earlier);
+    kernels_.round_to_bf16(later);
+  }
+  kernels_.add(earlier, later);
 }
 
 void GradientSlots::drop_last() {
@@ -77,7 +84,7 @@ void GradientSlots::finish_from(std::int64_t first) {
   under_way_ = std::async(
       std::launch::async, [this, before = std::move(under_way_), values, range]() mutable {
         if (before.valid()) before.get();
-        communicator_->reduce_shares(values, {elements_, communicator_->size()}, range);
+        communicator_->reduce_shares(values, {elements_, communicator_->size()}, range, wire_);
       });
 }
 

@@ -25,10 +25,11 @@ double sum_over_slots(std::span<const double> of_slots, comm::Communicator& comm
 /// are kept from step to step.
 class GradientSlots {
  public:
-  /// `elements`: size of one gradient buffer. `device` and `kernels` must outlive it. All ranks of
-  /// `communicator` make one.
+  /// `elements`: size of one gradient buffer. With a `wire` of kBF16 (else kF32) both terms of
+  /// every join are rounded to it first, those of one rank too: the sum is the same for any number
+  /// of ranks. `device` and `kernels` must outlive it. All ranks of `communicator` make one.
   GradientSlots(device::Device& device, kernels::Kernels& kernels, std::int64_t elements,
-                comm::Communicator& communicator);
+                comm::Communicator& communicator, device::DataType wire);
   /// Waits for what was sent; the other ranks come to it too.
   ~GradientSlots() = default;
 
@@ -62,6 +63,7 @@ class GradientSlots {
   device::Device& device_;
   kernels::Kernels& kernels_;
   std::int64_t elements_;
+  device::DataType wire_;
   std::unique_ptr<comm::Communicator> communicator_;  // of the thread under way
   std::vector<Partial> partials_;                     // sums of neighbouring slots, oldest first
   std::vector<device::DeviceBuffer> spare_;

@@ -109,7 +109,7 @@ Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed
                {static_cast<std::uint64_t>(share_.slots * share_.micro_batches),
                 parts_.plan.sequences_per_step}),
       slots_(parts_.model.device(), parts_.model.kernels(), parts_.model.table().buffer_elements(),
-             parts_.communicator),
+             parts_.communicator, parts_.plan.wire),
       losses_(static_cast<std::size_t>(share_.slots * share_.micro_batches * parts_.plan.B *
                                        parts_.plan.T)),
       saved_(std::move(resumed_from)),

@@ -32,7 +32,7 @@ struct TrainingConfig {
   std::string batch_size = "4", recompute = "none";
   std::uint64_t memory_limit = 0;
   std::uint64_t total_batch_tokens = 32768, accumulation_steps = 0;
-  std::string slots = "auto", reduction = "exact", zero = "1";
+  std::string slots = "auto", reduction = "exact", wire = "fp32", zero = "1";
   double rank_timeout = 60;
   std::uint64_t max_steps = 0, max_epochs = 0;
   double learning_rate = 6e-4;
@@ -155,6 +155,13 @@ void for_each_option(Config& config, Visit&& visit) {
                      "number of ranks)",
                      {"exact", "fast"}},
       config.reduction);
+  visit(TrainingOption{"wire",
+                       "TYPE",
+                       kBitsDiffer,
+                       "type of the gradients that ranks send each other: fp32, or bf16, which is "
+                       "half as much",
+                       {"fp32", "bf16"}},
+        config.wire);
   visit(TrainingOption{"zero",
                        "N",
                        kFree,
@@ -294,6 +301,7 @@ struct TrainingPlan {
   optim::LearningRateSchedule schedule;
   optim::AdamWOptions optimizer;
   bool exact = true;  // --reduction
+  device::DataType wire = device::DataType::kF32;
   /// Exact: whole slots, as many for each rank. Fast: one slot of its own, as even as it can be.
   RankShare share_of(int rank, int rank_count) const;
   std::uint64_t tokens_per_step() const {

@@ -155,7 +155,8 @@ BOOST_AUTO_TEST_CASE(the_memory_plan_is_what_a_step_and_a_validation_take) {
     model.prepare_training(B, T, recomputation_named(level));
     optim::AdamW optimizer(model, {});
     const auto alone = comm::make_solo_communicator();
-    train::GradientSlots sums(*device, *kernels, model.table().buffer_elements(), *alone);
+    train::GradientSlots sums(*device, *kernels, model.table().buffer_elements(), *alone,
+                              device::DataType::kF32);
     const auto tokens = random_tokens(B * T, config.vocab_size, 1);
     std::vector<float> losses(tokens.size());
     for (int slot = 0; slot < 2; ++slot) {

@@ -11,10 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "formats/half_precision.h"
 #include "libcore/comm/communicator.h"
 
 namespace gpt2::comm {
 namespace {
+
+constexpr auto kF32 = device::DataType::kF32, kBF16 = device::DataType::kBF16;
 
 /// MPI begins and ends once in a process.
 struct Ranks {
@@ -37,11 +40,18 @@ std::vector<float> values_of(int rank, std::int64_t elements) {
   return values;
 }
 
-std::vector<float> sums_of(int ranks, std::int64_t elements) {
+std::vector<float> sums_of(int ranks, std::int64_t elements, device::DataType wire) {
+  const auto rounded = [&](float value) {
+    return wire == device::DataType::kF32
+               ? value
+               : formats::float_from_bfloat16(formats::bfloat16_from_float(value));
+  };
   std::vector<std::vector<float>> terms;
   for (int rank = 0; rank < ranks; ++rank) terms.push_back(values_of(rank, elements));
   join_pairwise(terms.size(), [&](std::size_t to, std::size_t from) {
-    for (std::size_t i = 0; i < terms[to].size(); ++i) terms[to][i] += terms[from][i];
+    for (std::size_t i = 0; i < terms[to].size(); ++i) {
+      terms[to][i] = rounded(terms[to][i]) + rounded(terms[from][i]);
+    }
   });
   return terms.front();
 }
@@ -72,14 +82,16 @@ BOOST_AUTO_TEST_CASE(texts_of_any_length_arrive_whole) {
 
 BOOST_AUTO_TEST_CASE(sums_are_the_tree_in_whatever_ranges_they_are_taken) {
   auto& ranks = *Ranks::communicator;
-  for (const std::int64_t elements : {1, 16, 37, 1000, 5003}) {
+  for (const auto& [elements, wire] :
+       {std::pair{1, kF32}, std::pair{37, kF32}, std::pair{5003, kF32}, std::pair{1, kBF16},
+        std::pair{37, kBF16}, std::pair{5003, kBF16}}) {
     const Shares shares(elements, ranks.size());
-    const auto expected = sums_of(ranks.size(), elements);
-    for (const std::int64_t range : {elements, elements / 3 + 1, std::int64_t{17}}) {
+    const auto expected = sums_of(ranks.size(), elements, wire);
+    for (const std::int64_t range : {elements, elements / 3 + 1, 17}) {
       auto values = values_of(ranks.rank(), elements);
       for (std::int64_t end = elements; end > 0; end -= range) {
         const auto first = std::max<std::int64_t>(0, end - range);
-        ranks.reduce_shares(view(values), shares, {first, end - first});
+        ranks.reduce_shares(view(values), shares, {first, end - first}, wire);
       }
       const auto own = shares.of_rank(ranks.rank());
       for (auto i = static_cast<std::size_t>(own.first); std::cmp_less(i, own.end()); ++i) {

@@ -7,10 +7,10 @@
 source "$(dirname "$0")/ranks.bash"
 
 # The course of a constant schedule does not depend on its length, so a run can end and be made longer.
-train() {  # RANKS THREADS STEPS RUN
+train() {  # RANKS THREADS STEPS RUN [OPTION...]
   ranks "$1" gpt2-train -q "${shape[@]}" --schedule constant --warmup-steps 2 --max-steps "$3" --val-every 4 \
     --val-tokens 1Ki --hellaswag questions.jsonl --hellaswag-every 4 --sample-every 4 --save-every-steps 0 --save-every-epochs 0 --threads "$2" --resume auto \
-    --out "$4" 2>words || fail "$1 ranks, $2 threads: exit code $?: $(<words)"
+    --out "${@:4}" 2>words || fail "$1 ranks, $2 threads: exit code $?: $(<words)"
 }
 compare() {  # RUN WHAT
   cmp <(metrics whole) <(metrics "$1") || fail "$2: other metrics"
@@ -24,6 +24,10 @@ for number in {11..70}; do
 done >questions.jsonl
 
 train 0 1 20 whole
+train 0 1 20 narrow --wire bf16
+train 4 1 20 narrow_4 --wire bf16
+! cmp -s <(metrics whole) <(metrics narrow) || fail '--wire bf16 rounds nothing'
+cmp <(metrics narrow) <(metrics narrow_4) || fail '--wire bf16, 4 ranks: other metrics'
 for threads in 1 ${1:+2}; do
   for world in ${1:+1 2 4 8}; do
     train "$world" "$threads" 20 "run_${world}_$threads"

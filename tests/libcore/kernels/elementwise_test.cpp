@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <limits>
 
+#include "formats/half_precision.h"
 #include "tests/libcore/kernels/kernel_fixture.h"
 
 namespace gpt2::kernels {
@@ -16,6 +20,30 @@ BOOST_FIXTURE_TEST_CASE(add_is_exact, Backend) {
     const auto sum = download(to);
     for (std::size_t i = 0; i < sum.size(); ++i) BOOST_REQUIRE_EQUAL(sum[i], a[i] + b[i]);
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(rounds_to_the_nearest_bf16_ties_to_even, Backend) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const std::int64_t count : {1, 7, 64, 100'003}) {
+    auto values = random_floats(count, 4);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (i % 3 == 0) values[i] = std::ldexp(values[i], static_cast<int>(i % 250) - 140);
+      if (i % 7 == 1) values[i] = 1 + static_cast<float>(2 * (i % 64) + 1) / 256;  // ties
+    }
+    const std::vector<float> ends{0.F, -0.F, kInfinity, -kInfinity, 3.4e38F};
+    std::copy_n(ends.begin(), std::min(ends.size(), values.size()), values.begin());
+    const auto x = upload_floats(values);
+    kernels().round_to_bf16(x);
+    const auto actual = download(x);
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      const auto expected = formats::float_from_bfloat16(formats::bfloat16_from_float(values[i]));
+      BOOST_REQUIRE_EQUAL(std::bit_cast<std::uint32_t>(actual[i]),
+                          std::bit_cast<std::uint32_t>(expected));
+    }
+  }
+  const auto x = upload_floats(std::vector<float>(40, std::bit_cast<float>(0x7FFFFFFFU)));
+  kernels().round_to_bf16(x);
+  for (const float value : download(x)) BOOST_TEST(std::isnan(value));
 }
 
 BOOST_FIXTURE_TEST_CASE(convert_rounds_to_the_nearest, Backend) {

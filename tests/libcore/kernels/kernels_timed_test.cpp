@@ -48,6 +48,7 @@ class RememberingKernels final : public Kernels {
     called = "add";
     std::this_thread::sleep_for(time_of_add);
   }
+  void round_to_bf16(TensorView) override { called = "round_to_bf16"; }
   void convert(TensorView, TensorView) override { called = "convert"; }
   std::vector<double> sums_of_squares(TensorView, std::int64_t) override {
     called = "sums_of_squares";
@@ -103,6 +104,7 @@ BOOST_FIXTURE_TEST_CASE(passes_every_operation_on_and_notes_it_under_its_name, F
   expect("classifier_forward_backward", [&] { timed.classifier_forward_backward({}); });
   expect("adamw_update", [&] { timed.adamw_update({}); });
   expect("add", [&] { timed.add({}, {}); });
+  expect("round_to_bf16", [&] { timed.round_to_bf16({}); });
   expect("sums_of_squares", [&] { BOOST_TEST(timed.sums_of_squares({}, 1).at(0) == 12.5); });
 }
 

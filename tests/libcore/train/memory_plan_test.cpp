@@ -115,7 +115,8 @@ BOOST_AUTO_TEST_CASE(is_what_a_step_and_a_validation_allocate_to_the_byte) {
     model.prepare_training(plan.B, plan.T, model::recomputation_named(level));
     optim::AdamW optimizer(model, plan.optimizer);
     const auto ranks = comm::make_solo_communicator();
-    GradientSlots sums(device, *kernels, model.table().buffer_elements(), *ranks);
+    GradientSlots sums(device, *kernels, model.table().buffer_elements(), *ranks,
+                       device::DataType::kF32);
     const std::vector<std::int32_t> tokens(static_cast<std::size_t>(plan.B * plan.T), 7);
     std::vector<float> losses(tokens.size());
     for (std::int64_t slot = 0; slot < plan.slots; ++slot) {
