@@ -369,7 +369,8 @@ BOOST_AUTO_TEST_CASE(are_the_ids_of_all_documents_each_after_end_of_text) {
 }
 
 BOOST_AUTO_TEST_CASE(of_a_long_text_are_never_all_in_memory) {
-  constexpr std::size_t kLines = 600'000, kMostBytes = 16'000'000;
+  constexpr std::size_t kLines = 600'000;
+  [[maybe_unused]] constexpr std::size_t kMostBytes = 16'000'000;
   std::string text;
   for (std::size_t line = 0; line < kLines; ++line) text += "the other line of a long text\n";
   const std::string path = write_bytes("long.txt", text);
@@ -379,14 +380,16 @@ BOOST_AUTO_TEST_CASE(of_a_long_text_are_never_all_in_memory) {
   TextCounter counter(tokenizer);
   Tokens piece(1024);
   support::reset_peak_memory();
-  const std::size_t before = support::peak_memory_bytes();
+  [[maybe_unused]] const std::size_t before = support::peak_memory_bytes();
   for (std::size_t got = piece.size(); got == piece.size();) {
     got = source.read(piece);
     counter.count(std::span(piece).first(got));
   }
   BOOST_TEST(counter.byte_count() == text.size());
   BOOST_TEST(counter.word_count() == 7 * kLines);
+#ifndef __SANITIZE_ADDRESS__  // which keeps freed memory
   BOOST_TEST(support::peak_memory_bytes() < before + kMostBytes);
+#endif
 }
 
 BOOST_AUTO_TEST_SUITE_END()
