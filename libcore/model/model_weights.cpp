@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,6 +54,7 @@ struct StoredTensor {
   std::string name;
   std::vector<std::int64_t> shape;
   fs::path path;  // of its file
+  bool of_torch = false;
   std::function<std::vector<float>()> read;
 
   std::string where() const { return fmt::format("{}: tensor {}", path.string(), name); }
@@ -79,10 +81,11 @@ std::vector<StoredTensor> tensors_of_torch(const fs::path& path) {
     for (const std::string_view wrapper : {"module.", "_orig_mod."}) {
       if (name.starts_with(wrapper)) name.remove_prefix(wrapper.size());
     }
-    tensors.push_back(
-        {.name = std::string(name), .shape = tensor.shape, .path = path, .read = [reader, &tensor] {
-           return reader->read_as_floats(tensor);
-         }});
+    tensors.push_back({.name = std::string(name),
+                       .shape = tensor.shape,
+                       .path = path,
+                       .of_torch = true,
+                       .read = [reader, &tensor] { return reader->read_as_floats(tensor); }});
   }
   return tensors;
 }
@@ -196,14 +199,19 @@ bool is_matrix_of_layer(std::string_view name) {
 /// Weights that have Hugging Face's names.
 class NamedWeights {
  public:
-  NamedWeights(const fs::path& model, const Gpt2Config& config) {
+  NamedWeights(const fs::path& model, const Gpt2Config& config)
+      : shape_from_(fs::is_directory(model) ? kConfigName : "the other tensors") {
     const ParameterTable table(config);
     const auto stored = tensors_of(model);
+    // Of torch.save alone: a safetensors file is Hugging Face's, whose layout is one.
+    const bool of_torch =
+        std::all_of(stored.begin(), stored.end(), std::mem_fn(&StoredTensor::of_torch));
     // Square matrices do not show it; those of queries, keys and values do.
-    is_linear_ = std::all_of(stored.begin(), stored.end(), [](const StoredTensor& tensor) {
-      return !tensor.name.ends_with(".c_attn.weight") ||
-             (tensor.shape.size() == 2 && tensor.shape[0] == 3 * tensor.shape[1]);
-    });
+    is_linear_ =
+        of_torch && std::all_of(stored.begin(), stored.end(), [](const StoredTensor& tensor) {
+          return !tensor.name.ends_with(".c_attn.weight") ||
+                 (tensor.shape.size() == 2 && tensor.shape[0] == 3 * tensor.shape[1]);
+        });
     std::vector<std::string> unexpected, missing;
     for (const auto& tensor : stored) {
       const auto* parameter = table.find(tensor.name);
@@ -217,8 +225,9 @@ class NamedWeights {
     }
     // nanoGPT can do without biases, all or none.
     const auto is_bias = [](std::string_view name) { return name.ends_with(".bias"); };
-    const bool lacks_biases = std::none_of(by_name_.begin(), by_name_.end(),
-                                           [&](const auto& entry) { return is_bias(entry.first); });
+    const bool lacks_biases =
+        of_torch && std::none_of(by_name_.begin(), by_name_.end(),
+                                 [&](const auto& entry) { return is_bias(entry.first); });
     for (const auto& parameter : table.parameters()) {
       if (by_name_.contains(parameter.name) || (lacks_biases && is_bias(parameter.name))) continue;
       missing.push_back(parameter.name);
@@ -259,11 +268,14 @@ class NamedWeights {
       throw InputError(
           fmt::format("{}: is there a second time, as {}", tensor.where(), there->second.name));
     }
-    auto shape = tensor.shape;
-    if (is_transposed(parameter.name)) std::reverse(shape.begin(), shape.end());
+    auto shape = tensor.shape, expected = parameter.shape;
+    if (is_transposed(parameter.name)) {
+      std::reverse(shape.begin(), shape.end());
+      std::reverse(expected.begin(), expected.end());
+    }
     if (!shape_fits(parameter, shape, config)) {
       throw InputError(fmt::format("{}: has shape {}, expected {} by {}", tensor.where(),
-                                   shape_text(shape), shape_text(parameter.shape), kConfigName));
+                                   shape_text(tensor.shape), shape_text(expected), shape_from_));
     }
   }
   /// `values_` are those of the embedding `tensor`.
@@ -275,6 +287,7 @@ class NamedWeights {
     }
   }
 
+  const char* shape_from_;
   bool is_linear_ = false;
   std::map<std::string, StoredTensor, std::less<>> by_name_;  // the parameter's
   std::optional<StoredTensor> head_;

@@ -363,6 +363,18 @@ BOOST_AUTO_TEST_CASE(refuses_tensors_by_name) {
   check_weights_refused({"lack", "transformer.h.1.mlp.c_fc.bias"});
 
   tensors = good;
+  std::erase_if(tensors, [](const auto& entry) { return entry.first.ends_with(".bias"); });
+  write_weights(tensors);
+  check_weights_refused({"lack", "transformer.h.0.ln_1.bias"});
+
+  tensors = good;
+  for (auto& [name, tensor] : tensors) {
+    if (name.ends_with(".c_attn.weight")) std::swap(tensor.shape[0], tensor.shape[1]);
+  }
+  write_weights(tensors);
+  check_weights_refused({"c_attn.weight", "[63, 21]", "[21, 63]"});
+
+  tensors = good;
   tensors["transformer.h.2.ln_1.bias"] = {{21}, std::vector<float>(21)};
   write_weights(tensors);
   check_weights_refused({"transformer.h.2.ln_1.bias", "does not have"});

@@ -186,6 +186,13 @@ BOOST_AUTO_TEST_CASE(is_refused_by_name_when_it_is_no_whole_gpt2) {
   write_nanogpt(tensors);
   check_refused({"lack", "transformer.ln_f.bias"});
   tensors = stored("", true);
+  for (auto& tensor : tensors) {
+    if (tensor.name == "transformer.h.1.mlp.c_fc.weight")
+      std::swap(tensor.shape[0], tensor.shape[1]);
+  }
+  write_nanogpt(tensors);
+  check_refused({"h.1.mlp.c_fc.weight", "[21, 50]", "[50, 21] by the other tensors"});
+  tensors = stored("", true);
   tensors.push_back({.name = "transformer.h.0.attn.rotary", .shape = {1}, .values = {1}});
   write_nanogpt(tensors);
   check_refused({"rotary", "does not have"});
