@@ -11,21 +11,11 @@
 #include <memory>
 #include <stdexcept>
 
-#include "formats/byte_codec.h"
+#include "tests/formats/little_endian.h"
 
 namespace gpt2::formats {
 namespace {
 
-std::string u16(std::size_t value) {
-  std::uint8_t bytes[2];
-  store_u16(bytes, static_cast<std::uint16_t>(value));
-  return {bytes, bytes + 2};
-}
-std::string u32(std::size_t value) {
-  std::uint8_t bytes[4];
-  store_u32(bytes, static_cast<std::uint32_t>(value));
-  return {bytes, bytes + 4};
-}
 void require(bool condition, const char* problem) {
   if (!condition) throw std::logic_error(problem);
 }

@@ -8,7 +8,7 @@
 #include <bit>
 #include <stdexcept>
 
-#include "formats/byte_codec.h"
+#include "tests/formats/little_endian.h"
 #include "tests/formats/packing.h"
 
 namespace gpt2::formats {
@@ -16,11 +16,6 @@ namespace {
 
 constexpr int kThriftTrue = 1, kThriftFalse = 2, kThriftI64 = 6, kThriftList = 9;
 
-std::string u32(std::size_t value) {
-  std::uint8_t bytes[4];
-  store_u32(bytes, static_cast<std::uint32_t>(value));
-  return {bytes, bytes + 4};
-}
 std::uint64_t zigzag(std::int64_t value) {
   return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
 }

@@ -8,32 +8,21 @@
 #include <stdexcept>
 #include <vector>
 
-#include "formats/byte_codec.h"
 #include "formats/checkpoint.h"
 #include "formats/crc32c.h"
 #include "formats/token_shard.h"
 #include "formats/token_stream.h"
 #include "tests/formats/document_samples.h"
+#include "tests/formats/little_endian.h"
 
 namespace gpt2::formats {
 namespace {
 
 using Samples = std::map<std::string, std::string>;
 
-std::string u32(std::uint32_t value) {
-  std::uint8_t bytes[4];
-  store_u32(bytes, value);
-  return {bytes, bytes + 4};
-}
-std::string u64(std::uint64_t value) {
-  return u32(static_cast<std::uint32_t>(value)) + u32(static_cast<std::uint32_t>(value >> 32));
-}
 std::string encode_tokens(const std::vector<std::uint16_t>& tokens) {
   std::string bytes;
-  for (const auto token : tokens) {
-    bytes += static_cast<char>(token);
-    bytes += static_cast<char>(token >> 8);
-  }
+  for (const auto token : tokens) bytes += u16(token);
   return bytes;
 }
 std::string crc_of(const std::string& bytes) { return u32(crc32c(bytes.data(), bytes.size())); }

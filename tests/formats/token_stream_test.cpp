@@ -7,10 +7,10 @@
 #include <boost/test/unit_test.hpp>
 #include <sstream>
 
-#include "formats/byte_codec.h"
 #include "formats/crc32c.h"
 #include "formats/errors.h"
 #include "tests/formats/format_fixture.h"
+#include "tests/formats/little_endian.h"
 
 namespace gpt2::formats {
 namespace {
@@ -45,14 +45,6 @@ std::string error_in(const std::string& bytes) {
   return error_of<FormatError>([&] { decode(bytes); });
 }
 
-std::string u32(std::uint32_t value) {
-  std::uint8_t bytes[4];
-  store_u32(bytes, value);
-  return {bytes, bytes + 4};
-}
-std::string u64(std::uint64_t value) {
-  return u32(static_cast<std::uint32_t>(value)) + u32(static_cast<std::uint32_t>(value >> 32));
-}
 std::string frame(std::uint32_t kind, const std::string& payload) {
   const std::string body = u32(kind) + u32(static_cast<std::uint32_t>(payload.size())) + payload;
   return body + u32(crc32c(body.data(), body.size()));

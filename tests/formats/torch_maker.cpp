@@ -5,21 +5,10 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
-#include "formats/byte_codec.h"
+#include "tests/formats/little_endian.h"
 
 namespace gpt2::formats {
 namespace {
-
-std::string u16(std::size_t value) {
-  std::uint8_t bytes[2];
-  store_u16(bytes, static_cast<std::uint16_t>(value));
-  return {bytes, bytes + 2};
-}
-std::string u32(std::size_t value) {
-  std::uint8_t bytes[4];
-  store_u32(bytes, static_cast<std::uint32_t>(value));
-  return {bytes, bytes + 4};
-}
 
 std::string pickled_numbers(const std::vector<std::int32_t>& values) {
   std::vector<std::string> items;
