@@ -169,6 +169,16 @@ __device__ __forceinline__ void store_rows(const float (&sums)[kHead / 8][4], fl
   }
 }
 
+/// Begins the copy of a tile of keys and values, to the two halves of `keys` by turns.
+template <int kHead>
+__device__ void copy_keys_and_values(const Attention<Bf16>& op, int tile, Bf16* keys) {
+  const std::int64_t first = std::int64_t{tile} * kTile;
+  Bf16* const to = keys + tile % 2 * 2 * kTileElements<kHead>;
+  copy_tile<kHead>(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
+  copy_tile<kHead>(to + kTileElements<kHead>, op.qkv + op.packed(first, 2), 3 * op.C, first, op.T);
+  commit_copies();
+}
+
 template <int kHead, bool kDropout>
 __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Attention<Bf16> op) {
   DYNAMIC_SHARED(Bf16, memory);  // queries; keys and values, twice
@@ -179,16 +189,8 @@ __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Atte
   const int last_tile = static_cast<int>(gridDim.x - 1 - blockIdx.x);
   const std::int64_t first_query = std::int64_t{last_tile} * kTile;
   const std::int64_t row = first_query + warp * 16 + lane / 4;  // and row + 8
-  const auto copy_keys = [&](int tile) {
-    const std::int64_t first = std::int64_t{tile} * kTile;
-    Bf16* const to = keys + tile % 2 * 2 * kTileElements<kHead>;
-    copy_tile<kHead>(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
-    copy_tile<kHead>(to + kTileElements<kHead>, op.qkv + op.packed(first, 2), 3 * op.C, first,
-                     op.T);
-    commit_copies();
-  };
   copy_tile<kHead>(memory, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op.T);
-  copy_keys(0);
+  copy_keys_and_values<kHead>(op, 0, keys);
 
   const float scale = op.scale * kLog2E;
   RowsForward<kHead> queries;
@@ -197,7 +199,7 @@ __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Atte
   for (int tile = 0; tile <= last_tile; ++tile) {
     wait_for_copies<0>();
     __syncthreads();  // the tile is there, and the one before has been used
-    if (tile < last_tile) copy_keys(tile + 1);
+    if (tile < last_tile) copy_keys_and_values<kHead>(op, tile + 1, keys);
     if (tile == 0) queries.load(memory, warp, lane);
     Bf16* const k = keys + tile % 2 * 2 * kTileElements<kHead>;
     float scores[kTile / 8][4];
@@ -347,18 +349,10 @@ __global__ void __launch_bounds__(kThreads, 2)
   const int last_tile = static_cast<int>(gridDim.x - 1 - blockIdx.x);
   const std::int64_t first_query = std::int64_t{last_tile} * kTile;
   const std::int64_t row = first_query + warp * 16 + lane / 4;  // and row + 8
-  const auto copy_keys = [&](int tile) {
-    const std::int64_t first = std::int64_t{tile} * kTile;
-    Bf16* const to = keys + tile % 2 * 2 * kTileElements<kHead>;
-    copy_tile<kHead>(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
-    copy_tile<kHead>(to + kTileElements<kHead>, op.qkv + op.packed(first, 2), 3 * op.C, first,
-                     op.T);
-    commit_copies();
-  };
   copy_tile<kHead>(memory, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op.T);
   copy_tile<kHead>(memory + kTileElements<kHead>, op.dout + op.plain(first_query), op.C,
                    first_query, op.T);
-  copy_keys(0);
+  copy_keys_and_values<kHead>(op, 0, keys);
 
   float lse[2], delta[2];
   UNROLLED
@@ -372,7 +366,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   for (int tile = 0; tile <= last_tile; ++tile) {
     wait_for_copies<0>();
     __syncthreads();  // the tile is there, and the one before has been used
-    if (tile < last_tile) copy_keys(tile + 1);
+    if (tile < last_tile) copy_keys_and_values<kHead>(op, tile + 1, keys);
     if (tile == 0) {
       queries.load(memory, warp, lane);
       dout.load(memory + kTileElements<kHead>, warp, lane);

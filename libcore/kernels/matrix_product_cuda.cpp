@@ -265,9 +265,7 @@ std::string MatrixProducts::end_choosing() {
 }
 
 bool MatrixProducts::use_choices(std::string_view record) {
-  auto choices = ProductChoices::decode(record);
-  if (!choices || choices->made_by != state_->choices.made_by) return false;
-  state_->choices = std::move(*choices);
+  if (!state_->choices.take_up(record)) return false;
   state_->taken.clear();
   return true;
 }

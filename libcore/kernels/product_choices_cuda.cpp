@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <charconv>
+#include <utility>
 
 namespace gpt2::kernels {
 namespace {
@@ -64,6 +65,13 @@ std::string ProductChoices::encode() const {
     text += fmt::format("{} {:x}\n", fmt::join(key, " "), fmt::join(choice, " "));
   }
   return text;
+}
+
+bool ProductChoices::take_up(std::string_view record) {
+  auto choices = decode(record);
+  if (!choices || choices->made_by != made_by) return false;
+  *this = std::move(*choices);
+  return true;
 }
 
 std::optional<ProductChoices> ProductChoices::decode(std::string_view text) {

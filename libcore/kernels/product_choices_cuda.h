@@ -31,6 +31,9 @@ struct ProductChoices {
   bool operator==(const ProductChoices&) const = default;
   /// Lines of text: made_by, then each product's key in decimal and choice in hexadecimal numbers.
   std::string encode() const;
+  /// Takes the choices of such a text; false, and nothing changes, if it is none or another GPU or
+  /// library made them.
+  bool take_up(std::string_view record);
   /// None: not such a text.
   static std::optional<ProductChoices> decode(std::string_view text);
 };

@@ -487,6 +487,7 @@ struct Beginning {
   Material material;
   Windows windows;
   std::vector<std::string> notices;
+  formats::CheckpointManifest manifest = {};  // by plan_run
 };
 
 Beginning prepare(const TrainingConfig& asked, const std::set<std::string>& given,
@@ -502,8 +503,8 @@ Beginning prepare(const TrainingConfig& asked, const std::set<std::string>& give
   return {std::move(start), std::move(material), windows, std::move(notices)};
 }
 
-/// The numbers of the run, which go with its checkpoint and fit the memory. All ranks take the
-/// micro-batch of the one that has least room.
+/// The numbers of the run, which go with its checkpoint and fit the memory; fills in the manifest.
+/// All ranks take the micro-batch of the one that has least room.
 TrainingPlan plan_run(Beginning& beginning, const MemoryQuestion& question,
                       comm::Communicator& communicator) {
   auto& start = beginning.start;
@@ -519,10 +520,9 @@ TrainingPlan plan_run(Beginning& beginning, const MemoryQuestion& question,
     auto made = make_plan(config, windows.T, windows.per_epoch, communicator.size());
     start.config = config;
     store_decisions(start.config, made, beginning.material.shape);
-    if (start.resumes()) {
-      const auto now = describe_run(start.config, made, beginning.material, communicator.size());
-      check_resumed(start, made, now, beginning.notices);
-    }
+    auto& manifest = beginning.manifest;
+    manifest = describe_run(start.config, made, beginning.material, communicator.size());
+    if (start.resumes()) check_resumed(start, made, manifest, beginning.notices);
     return made;
   });
   communicator.together([&] { check_memory(question, plan); });
@@ -643,9 +643,9 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
   communicator.together([&] {
     model.prepare_training(plan.B, plan.T, model::recomputation_named(start.config.recompute));
   });
-  auto manifest = describe_run(start.config, plan, material, rank_count);
   const auto products = communicator.make_together(
       [&] { return settle_products(start, plan, model, *twin, beginning.notices); });
+  auto& manifest = beginning.manifest;
   if (!products.empty()) manifest.configuration[kProductsKey] = products;
   leave_if_asked(stop_signal, communicator);
 

@@ -76,10 +76,7 @@ std::string MatrixProducts::end_choosing() {
   return state_->choices.encode();
 }
 bool MatrixProducts::use_choices(std::string_view record) {
-  auto choices = ProductChoices::decode(record);
-  if (!choices || choices->made_by != state_->choices.made_by) return false;
-  state_->choices = std::move(*choices);
-  return true;
+  return state_->choices.take_up(record);
 }
 
 bool MatrixProducts::multiply(const MatrixProduct& p) {
