@@ -326,6 +326,7 @@ void CpuKernels::attention_backward(const AttentionBackward& op) {
 
 void CpuKernels::attention_cached(const AttentionCached& op) {
   const std::int64_t C = op.C, D = op.C / op.H, n = op.new_positions;
+  const std::int64_t first_position = *ints_of(op.first_position);
   const float* qkv = floats_of(op.qkv);
   float *out = floats_of(op.out), *key_cache = floats_of(op.key_cache),
         *value_cache = floats_of(op.value_cache);
@@ -337,12 +338,12 @@ void CpuKernels::attention_cached(const AttentionCached& op) {
     float* keys = key_cache + head * op.capacity * D;
     float* values = value_cache + head * op.capacity * D;
     for (std::int64_t i = 0; i < n; ++i) {
-      const std::int64_t position = op.first_position + i;
+      const std::int64_t position = first_position + i;
       std::copy_n(q + i * 3 * C + C, D, keys + position * D);
       std::copy_n(q + i * 3 * C + 2 * C, D, values + position * D);
     }
     for (std::int64_t first = 0; first < n; first += kTileQueries) {
-      attend({.first_position = op.first_position + first,
+      attend({.first_position = first_position + first,
               .query_count = std::min(kTileQueries, n - first),
               .D = D,
               .queries = q + first * 3 * C,

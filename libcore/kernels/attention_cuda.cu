@@ -272,12 +272,12 @@ float scale_of(std::int64_t D) { return 1 / std::sqrt(static_cast<float>(D)); }
 template <class Element>
 __global__ void fill_caches_kernel(const Element* qkv, Element* keys, Element* values,
                                    std::int64_t new_positions, std::int64_t C, std::int64_t H,
-                                   std::int64_t capacity, std::int64_t first_position,
+                                   std::int64_t capacity, const std::int32_t* first_position,
                                    std::int64_t count) {
   const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= count) return;
   const std::int64_t D = C / H, row = i / C, h = i % C / D, d = i % D;
-  const std::int64_t b = row / new_positions, t = first_position + row % new_positions;
+  const std::int64_t b = row / new_positions, t = *first_position + row % new_positions;
   const std::int64_t to = ((b * H + h) * capacity + t) * D + d;
   keys[to] = qkv[row * 3 * C + C + i % C];
   values[to] = qkv[row * 3 * C + 2 * C + i % C];
@@ -287,7 +287,8 @@ template <class Element>
 struct CachedAttention {
   const Element *qkv, *keys, *values;
   Element* out;
-  std::int64_t new_positions, C, H, D, capacity, first_position;
+  const std::int32_t* first_position;
+  std::int64_t new_positions, C, H, D, capacity;
   float scale;
 };
 
@@ -295,15 +296,15 @@ struct CachedAttention {
 // channel and a share of the keys.
 template <class Element>
 __global__ void attention_cached_kernel(CachedAttention<Element> op) {
-  DYNAMIC_SHARED(float, scores);  // (keys), q (D), then sums (threads)
+  DYNAMIC_SHARED(float, scores);  // (capacity), q (D), then sums (threads)
   SHARED_ARRAY(float, of_warps_max, kWarps);
   SHARED_ARRAY(float, of_warps_sum, kWarps);
   const int thread = static_cast<int>(threadIdx.x);
   const std::int64_t row = blockIdx.z * op.new_positions + blockIdx.x;
-  const std::int64_t key_count = op.first_position + blockIdx.x + 1;
+  const std::int64_t key_count = *op.first_position + blockIdx.x + 1;
   const std::int64_t cache = (blockIdx.z * op.H + blockIdx.y) * op.capacity * op.D;
   const Element *keys = op.keys + cache, *values = op.values + cache;
-  float* q = scores + op.first_position + op.new_positions;
+  float* q = scores + op.capacity;
   float* sums = q + op.D;
   for (std::int64_t d = thread; d < op.D; d += kThreads) {
     q[d] = to_float(op.qkv[row * 3 * op.C + blockIdx.y * op.D + d]);
@@ -425,11 +426,10 @@ void CudaKernels::attention_cached(const AttentionCached& op) {
     const Element* qkv = cuda_elements<Element>(op.qkv);
     Element *keys = cuda_elements<Element>(op.key_cache),
             *values = cuda_elements<Element>(op.value_cache);
+    const std::int32_t* first_position = cuda_ints(op.first_position);
     launch(fill_caches_kernel<Element>, blocks_for(count, kThreads), kThreads, 0, stream(), qkv,
-           keys, values, op.new_positions, op.C, op.H, op.capacity, op.first_position, count);
-    const auto bytes =
-        static_cast<std::size_t>(op.first_position + op.new_positions + D + kThreads) *
-        sizeof(float);
+           keys, values, op.new_positions, op.C, op.H, op.capacity, first_position, count);
+    const auto bytes = static_cast<std::size_t>(op.capacity + D + kThreads) * sizeof(float);
     launch(attention_cached_kernel<Element>,
            dim3(static_cast<unsigned>(op.new_positions), static_cast<unsigned>(op.H),
                 static_cast<unsigned>(op.B)),
@@ -438,12 +438,12 @@ void CudaKernels::attention_cached(const AttentionCached& op) {
                                     .keys = keys,
                                     .values = values,
                                     .out = cuda_elements<Element>(op.out),
+                                    .first_position = first_position,
                                     .new_positions = op.new_positions,
                                     .C = op.C,
                                     .H = op.H,
                                     .D = D,
                                     .capacity = op.capacity,
-                                    .first_position = op.first_position,
                                     .scale = scale_of(D)});
   });
 }

@@ -71,6 +71,7 @@ void CpuKernels::embedding_forward(const EmbeddingForward& op) {
   const float *wte = floats_of(op.wte), *wpe = floats_of(op.wpe);
   float* x = floats_of(op.x);
   check_tokens(tokens, N, op.wte.sizes[0]);
+  const std::int64_t first_position = op.first_position ? *ints_of(op.first_position) : 0;
   const bool dropout = op.dropout.probability != 0;
   float* factors_of_thread =
       dropout ? workspace_.reserve(team_.threads() * round_up(C, 16)) : nullptr;
@@ -81,7 +82,7 @@ void CpuKernels::embedding_forward(const EmbeddingForward& op) {
       const std::int64_t t = row % op.T;
       if (dropout) fill_dropout_factors(op.dropout, row / op.T, t * C, C, factors);
       HWY_DYNAMIC_DISPATCH(embed_row)
-      (wte + tokens[row] * C, wpe + (op.first_position + t) * C, factors, C, x + row * C);
+      (wte + tokens[row] * C, wpe + (first_position + t) * C, factors, C, x + row * C);
     }
   });
 }

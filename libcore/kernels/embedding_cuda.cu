@@ -12,10 +12,10 @@ constexpr int kThreads = 256;
 
 template <class Element>
 struct Embedding {
-  const std::int32_t* tokens;
+  const std::int32_t *tokens, *first_position;  // null: 0
   const Element *wte, *wpe;
   Element* x;
-  std::int64_t rows, T, C, table_rows, first_position;
+  std::int64_t rows, T, C, table_rows;
   DropoutMask mask;
 };
 
@@ -30,7 +30,8 @@ __global__ void embedding_forward_kernel(Embedding<Element> op) {
   } else {
     for (int k = 0; k < kWidth; ++k) x[k] = NAN;
   }
-  load<kWidth>(op.wpe, (op.first_position + t) * op.C + c, position);
+  const std::int64_t first_position = op.first_position == nullptr ? 0 : *op.first_position;
+  load<kWidth>(op.wpe, (first_position + t) * op.C + c, position);
   for (int k = 0; k < kWidth; ++k) x[k] += position[k];
   apply_dropout<kWidth>(op.mask, row / op.T, t * op.C + c, x);
   store<kWidth>(x, op.x, i);
@@ -144,6 +145,7 @@ void CudaKernels::embedding_forward(const EmbeddingForward& op) {
   with_element(op.x, [&](auto element) {
     using Element = decltype(element);
     const Embedding<Element> embedding{.tokens = cuda_ints(op.tokens),
+                                       .first_position = cuda_ints(op.first_position),
                                        .wte = cuda_elements<Element>(op.wte),
                                        .wpe = cuda_elements<Element>(op.wpe),
                                        .x = cuda_elements<Element>(op.x),
@@ -151,7 +153,6 @@ void CudaKernels::embedding_forward(const EmbeddingForward& op) {
                                        .T = op.T,
                                        .C = op.C,
                                        .table_rows = op.wte.sizes[0],
-                                       .first_position = op.first_position,
                                        .mask = mask_of(op.dropout)};
     with_width<Element>(op.C, {embedding.wte, embedding.wpe, embedding.x}, [&](auto width) {
       launch(embedding_forward_kernel<width, Element>,

@@ -53,7 +53,7 @@ struct EmbeddingForward {
   TensorView wte, wpe;  // (Vp, C), (P, C)
   TensorView x;         // (B, T, C) out
   std::int64_t B, T, C;
-  std::int64_t first_position = 0;  // of column 0 (decoding)
+  TensorView first_position;  // (1) i32, of column 0 (decoding); not given: 0
   Dropout dropout;
   Work work() const {
     return {.bytes = bytes_of(wte, B * T * C) + bytes_of(wpe, T * C) + bytes_of(x, B * T * C)};
@@ -166,14 +166,16 @@ struct AttentionBackward {
 struct AttentionCached {
   TensorView qkv, out;                // (B, n, 3C), (B, n, C): n new positions
   TensorView key_cache, value_cache;  // (B, H, capacity, D)
-  std::int64_t B, new_positions, C, H, capacity, first_position;
+  TensorView first_position;          // (1) i32, of the first new one; at most capacity - n
+  std::int64_t B, new_positions, C, H, capacity;
+  /// As if the new positions were the cache's last: only the device knows which they are.
   Work work() const {
-    const auto last = first_position + new_positions;
-    const auto pairs = (last * (last + 1) - first_position * (first_position + 1)) / 2;
+    const auto before = capacity - new_positions;
+    const auto pairs = (capacity * (capacity + 1) - before * (before + 1)) / 2;
     return {.operations = 4 * B * C * pairs,
             .bytes = bytes_of(qkv, 3 * B * new_positions * C) +
-                     bytes_of(out, B * new_positions * C) + bytes_of(key_cache, B * last * C) +
-                     bytes_of(value_cache, B * last * C)};
+                     bytes_of(out, B * new_positions * C) + bytes_of(key_cache, B * capacity * C) +
+                     bytes_of(value_cache, B * capacity * C)};
   }
 };
 /// logits = x wte^T over the first V rows of wte.

@@ -30,6 +30,7 @@ struct Decoder::State {
         capacity(position_capacity),
         arena(device, config, gpt2.kernels().compute_type()),
         cache(device, static_cast<std::size_t>(most) * cache_bytes(gpt2, capacity)),
+        device_position(device, sizeof(std::int32_t)),
         device_logits(device, static_cast<std::size_t>(most * config.vocab_size) * 4),
         logits(static_cast<std::size_t>(most * config.vocab_size)) {}
 
@@ -57,8 +58,9 @@ struct Decoder::State {
   std::int64_t most_sequences, capacity;
   std::int64_t sequences = 0, position = 0;
   ActivationArena arena;
-  device::DeviceBuffer cache;          // of each layer the keys of all sequences, then the values
-  device::DeviceBuffer device_logits;  // (sequences, V)
+  device::DeviceBuffer cache;            // of each layer the keys of all sequences, then the values
+  device::DeviceBuffer device_position;  // (1) i32
+  device::DeviceBuffer device_logits;    // (sequences, V)
   std::vector<float> logits;
 };
 
@@ -70,7 +72,10 @@ void Decoder::State::feed(std::span<const std::int32_t> tokens, std::int64_t fir
   const auto length = std::ssize(tokens) / count;
   const auto& a = arena.plan(count, length, false);
   device.copy_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
-  embed_tokens(model.kernels(), config, parameters, a, count, length, position, {});
+  const auto at = static_cast<std::int32_t>(position);
+  device.copy_to_device(device_position.data(), &at, sizeof at);
+  const TensorView first_position(device_position.data(), DataType::kI32, {1});
+  embed_tokens(model.kernels(), config, parameters, a, count, length, first_position, {});
   forward_layers(model.kernels(), config, parameters, a, count, length, {},
                  [&](std::int64_t layer) {
                    const auto& block = a.layers[static_cast<std::size_t>(layer)];
@@ -78,12 +83,12 @@ void Decoder::State::feed(std::span<const std::int32_t> tokens, std::int64_t fir
                                                      .out = block.attention,
                                                      .key_cache = cached(layer, 0, first, count),
                                                      .value_cache = cached(layer, 1, first, count),
+                                                     .first_position = first_position,
                                                      .B = count,
                                                      .new_positions = length,
                                                      .C = C,
                                                      .H = config.heads,
-                                                     .capacity = capacity,
-                                                     .first_position = position});
+                                                     .capacity = capacity});
                  });
   if (!wants_logits) return;
   // The last `count` rows: of one sequence the last position, of several the only one.

@@ -166,7 +166,7 @@ const Activations& Gpt2::forward(std::span<const std::int32_t> tokens, std::int6
   const auto& p = state_->parameters;
   const auto& a = state_->arena.plan(B, T, training);
   device_.queue_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
-  embed_tokens(kernels_, config_, p, a, B, T, 0, dropout);
+  embed_tokens(kernels_, config_, p, a, B, T, {}, dropout);
   forward_layers(kernels_, config_, p, a, B, T, dropout,
                  [&](std::int64_t layer) { attend(a, B, T, dropout, layer); });
   last_layernorm(kernels_, config_, p, a, B, T, dropout);

@@ -129,6 +129,9 @@ struct SequenceScorer::State {
                           bytes_of(kernels.compute_type())) {}
 
   const Activations& run(const Pass& pass);
+  TensorView first_position(std::size_t segment) const {
+    return {first_positions.i32() + segment, DataType::kI32, {1}};
+  }
   void attend(const Pass& pass, const LayerActivations& block);
   TensorView gather(const Activations& a, const Pass& pass);
   std::vector<RowScore> losses(TensorView x, const Pass& pass);
@@ -140,9 +143,10 @@ struct SequenceScorer::State {
   const Gpt2Config& config;
   ModelTensors parameters;
   ActivationArena arena;
-  DeviceBuffer cache;   // keys, then values, of the segments at hand: (H, context, D) each
-  DeviceBuffer rows;    // (M, C): what the head reads
-  DeviceBuffer scored;  // (M) targets and (M) losses, or (kLogitRows, V) logits
+  DeviceBuffer cache;            // keys, then values, of the segments at hand: (H, context, D) each
+  DeviceBuffer first_positions;  // of each segment, i32
+  DeviceBuffer rows;             // (M, C): what the head reads
+  DeviceBuffer scored;           // (M) targets and (M) losses, or (kLogitRows, V) logits
 };
 
 /// Runs all layers and the last layernorm on the rows of the pass.
@@ -150,7 +154,14 @@ const Activations& SequenceScorer::State::run(const Pass& pass) {
   const auto N = std::ssize(pass.tokens), C = config.channels;
   const auto& a = arena.plan(1, N, false);
   device.copy_to_device(a.tokens.data, pass.tokens.data(), pass.tokens.size() * 4);
+  std::vector<std::int32_t> positions;
   for (const auto& segment : pass.segments) {
+    positions.push_back(static_cast<std::int32_t>(segment.first_position));
+  }
+  grow(first_positions, device, positions.size() * 4);
+  device.copy_to_device(first_positions.data(), positions.data(), positions.size() * 4);
+  for (std::size_t i = 0; i < pass.segments.size(); ++i) {
+    const auto& segment = pass.segments[i];
     kernels.embedding_forward(
         {.tokens =
              TensorView(a.tokens.i32() + segment.first_row, DataType::kI32, {1, segment.row_count}),
@@ -160,7 +171,7 @@ const Activations& SequenceScorer::State::run(const Pass& pass) {
          .B = 1,
          .T = segment.row_count,
          .C = C,
-         .first_position = segment.first_position});
+         .first_position = first_position(i)});
   }
   forward_layers(kernels, config, parameters, a, 1, N, {}, [&](std::int64_t layer) {
     attend(pass, a.layers[static_cast<std::size_t>(layer)]);
@@ -175,17 +186,18 @@ void SequenceScorer::State::attend(const Pass& pass, const LayerActivations& blo
   const auto C = config.channels, H = config.heads, D = config.head_size();
   const TensorView keys(cache.data(), kernels.compute_type(), {1, H, config.context, D});
   const auto values = keys.part(config.context * C, {1, H, config.context, D});
-  for (const auto& [first_row, row_count, first_position] : pass.segments) {
+  for (std::size_t i = 0; i < pass.segments.size(); ++i) {
+    const auto& [first_row, row_count, _] = pass.segments[i];
     kernels.attention_cached({.qkv = block.qkv.part(first_row * 3 * C, {1, row_count, 3 * C}),
                               .out = block.attention.part(first_row * C, {1, row_count, C}),
                               .key_cache = keys,
                               .value_cache = values,
+                              .first_position = first_position(i),
                               .B = 1,
                               .new_positions = row_count,
                               .C = C,
                               .H = H,
-                              .capacity = config.context,
-                              .first_position = first_position});
+                              .capacity = config.context});
   }
 }
 
@@ -260,7 +272,7 @@ std::size_t SequenceScorer::memory_bytes(const Gpt2Config& config, DataType type
   const auto cache_and_rows =
       static_cast<std::size_t>((2 * config.context + positions) * config.channels) * bytes_of(type);
   return activation_bytes(config, type, 1, positions, false) + cache_and_rows +
-         static_cast<std::size_t>(2 * positions) * 4;
+         static_cast<std::size_t>(3 * positions) * 4;
 }
 
 std::int64_t SequenceScorer::position_count(std::span<const ScoredSequence> set) {

@@ -222,7 +222,7 @@ kernels::Dropout mlp_residual_dropout(const DropoutPlan& plan, std::int64_t laye
 
 void embed_tokens(kernels::Kernels& kernels, const Gpt2Config& config,
                   const ModelTensors& parameters, const Activations& activations, std::int64_t B,
-                  std::int64_t T, std::int64_t first_position, const DropoutPlan& dropout) {
+                  std::int64_t T, const TensorView& first_position, const DropoutPlan& dropout) {
   kernels.embedding_forward({.tokens = activations.tokens,
                              .wte = parameters.wte,
                              .wpe = parameters.wpe,

@@ -90,10 +90,11 @@ kernels::Dropout attention_dropout(const DropoutPlan& plan, std::int64_t layer);
 kernels::Dropout attention_residual_dropout(const DropoutPlan& plan, std::int64_t layer);
 kernels::Dropout mlp_residual_dropout(const DropoutPlan& plan, std::int64_t layer);
 
-/// The stream that enters the first layer, of a.tokens at the positions from `first_position` on.
+/// The stream that enters the first layer, of a.tokens at the positions from `first_position`, (1)
+/// i32, on; not given: from 0.
 void embed_tokens(kernels::Kernels& kernels, const Gpt2Config& config,
                   const ModelTensors& parameters, const Activations& activations, std::int64_t B,
-                  std::int64_t T, std::int64_t first_position, const DropoutPlan& dropout);
+                  std::int64_t T, const TensorView& first_position, const DropoutPlan& dropout);
 /// Runs every layer on the stream that was embedded. At the end the stream is
 /// a.layers.back().residual_mid, and a.branch waits to be added to it, which last_layernorm() does.
 /// `attend` turns qkv of a layer into attention.

@@ -85,6 +85,9 @@ class Bench {
   TensorView tokens(std::int64_t count) {
     return backend_.upload_ints(support::random_ints(count, V, ++seed_));
   }
+  TensorView position(std::int64_t number) {
+    return backend_.upload_ints({static_cast<std::int32_t>(number)});
+  }
   Kernels& kernels() { return backend_.kernels(); }
   device::DataType compute_type() { return kernels().compute_type(); }
 
@@ -177,12 +180,12 @@ void time_attention(Bench& bench) {
               .out = out,
               .key_cache = bench.random({1, H, T, C / H}, 1),
               .value_cache = bench.random({1, H, T, C / H}, 1),
+              .first_position = bench.position(T - 1),
               .B = 1,
               .new_positions = 1,
               .C = C,
               .H = H,
-              .capacity = T,
-              .first_position = T - 1});
+              .capacity = T});
 }
 
 void time_classifier(Bench& bench) {

@@ -75,7 +75,7 @@ std::vector<float> decode(Backend& backend, const Inputs& in,
   const auto keys = backend.poisoned({in.B, in.H, capacity, in.D}),
              values = backend.poisoned({in.B, in.H, capacity, in.D});
   std::vector<float> out(in.B * in.T * in.C);
-  std::int64_t position = 0;
+  std::int32_t position = 0;
   for (const std::int64_t n : steps) {
     std::vector<float> qkv;
     for (std::int64_t b = 0; b < in.B; ++b) {
@@ -87,18 +87,18 @@ std::vector<float> decode(Backend& backend, const Inputs& in,
                                         .out = piece,
                                         .key_cache = keys,
                                         .value_cache = values,
+                                        .first_position = backend.upload_ints({position}),
                                         .B = in.B,
                                         .new_positions = n,
                                         .C = in.C,
                                         .H = in.H,
-                                        .capacity = capacity,
-                                        .first_position = position});
+                                        .capacity = capacity});
     const auto rows = backend.download(piece);
     for (std::int64_t b = 0; b < in.B; ++b) {
       std::copy_n(rows.begin() + b * n * in.C, n * in.C,
                   out.begin() + (b * in.T + position) * in.C);
     }
-    position += n;
+    position += static_cast<std::int32_t>(n);
   }
   BOOST_REQUIRE_EQUAL(position, in.T);
   return out;

@@ -12,7 +12,7 @@ struct Inputs {
   std::int64_t B, T, C;
   std::int64_t vocabulary = 11, positions = 300;
   Dropout dropout{};
-  std::int64_t first_position = 0;
+  std::int32_t first_position = 0;
   std::vector<std::int32_t> tokens = random_ints(B * T, static_cast<std::int32_t>(vocabulary), 1);
   std::vector<float> wte = random_floats(vocabulary * C, 2), wpe = random_floats(positions * C, 3),
                      dx = random_floats(B * T * C, 4), dwte = random_floats(vocabulary * C, 5),
@@ -29,7 +29,7 @@ std::vector<float> forward(Backend& backend, const Inputs& in) {
                                        .B = in.B,
                                        .T = in.T,
                                        .C = in.C,
-                                       .first_position = in.first_position,
+                                       .first_position = backend.upload_ints({in.first_position}),
                                        .dropout = in.dropout});
   return backend.download(x);
 }
