@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // Attention for any head size, computed in fp32: tiles of queries and keys in shared memory, a warp
 // a row.
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -283,65 +284,118 @@ __global__ void fill_caches_kernel(const Element* qkv, Element* keys, Element* v
   values[to] = qkv[row * 3 * C + 2 * C + i % C];
 }
 
+// A block takes so many keys of one row and head, so that a single sequence fills a GPU. What it
+// finds are D sums of values, the largest score and the sum of weights.
+constexpr int kKeysOfPart = 64, kThreadsOfJoin = 64;
+
 template <class Element>
 struct CachedAttention {
   const Element *qkv, *keys, *values;
+  float* parts;  // (rows at once, H, parts of the capacity, D + 2)
   Element* out;
   const std::int32_t* first_position;
-  std::int64_t new_positions, C, H, D, capacity;
+  std::int64_t first_row, new_positions, C, H, D, capacity;
   float scale;
+
+  __device__ std::int64_t row() const { return first_row + blockIdx.x; }
+  __device__ std::int64_t key_count() const { return *first_position + row() % new_positions + 1; }
+  // Of the block's row and head.
+  __device__ float* part(std::int64_t number) const {
+    const std::int64_t most = (capacity + kKeysOfPart - 1) / kKeysOfPart;
+    return parts + ((blockIdx.x * H + blockIdx.y) * most + number) * (D + 2);
+  }
 };
 
-// A block is one new position of one head: scores by a thread a key, then sums by a thread a
-// channel and a share of the keys.
-template <class Element>
+// Scores by a thread a key, then sums by a thread a few channels and a share of the keys.
+template <int kWidth, class Element>
 __global__ void attention_cached_kernel(CachedAttention<Element> op) {
-  DYNAMIC_SHARED(float, scores);  // (capacity), q (D), then sums (threads)
+  const std::int64_t first_key = std::int64_t{blockIdx.z} * kKeysOfPart;
+  const std::int64_t left = op.key_count() - first_key;
+  if (left <= 0) return;
+  DYNAMIC_SHARED(float, sums);  // (kThreads x kWidth), then q (D)
+  SHARED_ARRAY(float, weights, kKeysOfPart);
   SHARED_ARRAY(float, of_warps_max, kWarps);
   SHARED_ARRAY(float, of_warps_sum, kWarps);
   const int thread = static_cast<int>(threadIdx.x);
-  const std::int64_t row = blockIdx.z * op.new_positions + blockIdx.x;
-  const std::int64_t key_count = *op.first_position + blockIdx.x + 1;
-  const std::int64_t cache = (blockIdx.z * op.H + blockIdx.y) * op.capacity * op.D;
+  const int key_count = left < kKeysOfPart ? static_cast<int>(left) : kKeysOfPart;
+  const std::int64_t b = op.row() / op.new_positions;
+  const std::int64_t cache = ((b * op.H + blockIdx.y) * op.capacity + first_key) * op.D;
   const Element *keys = op.keys + cache, *values = op.values + cache;
-  float* q = scores + op.capacity;
-  float* sums = q + op.D;
+  float* q = sums + kThreads * kWidth;
   for (std::int64_t d = thread; d < op.D; d += kThreads) {
-    q[d] = to_float(op.qkv[row * 3 * op.C + blockIdx.y * op.D + d]);
+    q[d] = to_float(op.qkv[op.row() * 3 * op.C + blockIdx.y * op.D + d]);
   }
   __syncthreads();
-  float max = -INFINITY;
-  for (std::int64_t key = thread; key < key_count; key += kThreads) {
-    const float score = op.scale * product_of_rows(q, keys + key * op.D, op.D);
-    scores[key] = score;
-    max = nan_or_larger(score, max);
+  float score = -INFINITY;
+  if (thread < key_count) {
+    score = 0;
+    for (std::int64_t d = 0; d < op.D; d += kWidth) {
+      float key[kWidth];
+      load<kWidth>(keys, thread * op.D + d, key);
+      for (int k = 0; k < kWidth; ++k) score += q[d + k] * key[k];
+    }
+    score *= op.scale;
   }
-  max = block_max<kThreads>(max, of_warps_max);
-  float sum = 0;
-  for (std::int64_t key = thread; key < key_count; key += kThreads) {
-    scores[key] = expf(scores[key] - max);
-    sum += scores[key];
-  }
-  sum = block_sum<kThreads>(sum, of_warps_sum);  // its barrier also shows the scores to all
+  const float max = block_max<kThreads>(score, of_warps_max);
+  const float weight = thread < key_count ? expf(score - max) : 0;
+  if (thread < key_count) weights[thread] = weight;
+  const float sum = block_sum<kThreads>(weight, of_warps_sum);  // its barrier shows the weights too
 
-  const std::int64_t wide = op.D < kThreads ? op.D : kThreads;  // channels at once
+  float* part = op.part(blockIdx.z);
+  if (thread == 0) {
+    part[op.D] = max;
+    part[op.D + 1] = sum;
+  }
+  const std::int64_t wide = op.D / kWidth < kThreads ? op.D / kWidth : kThreads;  // at once
   const std::int64_t shares = kThreads / wide, share = thread / wide;
-  for (std::int64_t first = 0; first < op.D; first += wide) {
-    const std::int64_t d = first + thread % wide;
-    float total = 0;
+  for (std::int64_t first = 0; first < op.D; first += wide * kWidth) {
+    const std::int64_t d = first + thread % wide * kWidth;
+    float totals[kWidth] = {};
     if (share < shares && d < op.D) {
       for (std::int64_t key = share; key < key_count; key += shares) {
-        total += scores[key] * to_float(values[key * op.D + d]);
+        float value[kWidth];
+        load<kWidth>(values, key * op.D + d, value);
+        for (int k = 0; k < kWidth; ++k) totals[k] += weights[key] * value[k];
       }
     }
-    sums[thread] = total;
+    for (int k = 0; k < kWidth; ++k) sums[thread * kWidth + k] = totals[k];
     __syncthreads();
-    if (share == 0 && d < op.D) {
-      for (std::int64_t other = 1; other < shares; ++other) total += sums[other * wide + thread];
-      op.out[row * op.C + blockIdx.y * op.D + d] = from_float<Element>(total / sum);
+    for (std::int64_t i = thread; i < wide * kWidth && first + i < op.D; i += kThreads) {
+      float total = sums[i];
+      for (std::int64_t other = 1; other < shares; ++other) {
+        total += sums[other * wide * kWidth + i];
+      }
+      part[first + i] = total;
     }
     __syncthreads();  // the sums have been used
   }
+}
+
+// The parts of a row and head, in their order; a thread a channel.
+template <class Element>
+__global__ void join_parts_kernel(CachedAttention<Element> op) {
+  const std::int64_t count = (op.key_count() + kKeysOfPart - 1) / kKeysOfPart;
+  float max = -INFINITY;
+  for (std::int64_t i = 0; i < count; ++i) max = nan_or_larger(op.part(i)[op.D], max);
+  for (std::int64_t d = threadIdx.x; d < op.D; d += blockDim.x) {
+    float total = 0, sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float* part = op.part(i);
+      const float kept = expf(part[op.D] - max);
+      total += part[d] * kept;
+      sum += part[op.D + 1] * kept;
+    }
+    op.out[op.row() * op.C + blockIdx.y * op.D + d] = from_float<Element>(total / sum);
+  }
+}
+
+std::int64_t floats_of_parts(std::int64_t H, std::int64_t D, std::int64_t capacity) {
+  return H * blocks_for(capacity, kKeysOfPart) * (D + 2);
+}
+// Of a prompt not all rows are taken at once, which bounds their parts.
+std::int64_t rows_at_once(std::int64_t rows, std::int64_t floats_of_row) {
+  constexpr std::int64_t kMostFloats = 1 << 18;
+  return std::clamp<std::int64_t>(kMostFloats / floats_of_row, 1, rows);
 }
 
 }  // namespace
@@ -375,8 +429,11 @@ void CudaKernels::attention_forward(const AttentionForward& op) {
   });
 }
 
-std::int64_t attention_workspace(const PassShape& shape) {
-  return shape.B * shape.H * shape.T * static_cast<std::int64_t>(sizeof(float));
+std::int64_t attention_workspace(const PassShape& shape, bool backward) {
+  const std::int64_t rows = shape.B * shape.T;
+  const std::int64_t of_row = floats_of_parts(shape.H, shape.C / shape.H, shape.T);
+  return (backward ? rows * shape.H : rows_at_once(rows, of_row) * of_row) *
+         static_cast<std::int64_t>(sizeof(float));
 }
 
 void CudaKernels::attention_backward(const AttentionBackward& op) {
@@ -419,32 +476,42 @@ void CudaKernels::attention_backward(const AttentionBackward& op) {
 }
 
 void CudaKernels::attention_cached(const AttentionCached& op) {
-  if (op.B == 0 || op.new_positions == 0) return;
-  const std::int64_t D = op.C / op.H, count = op.B * op.new_positions * op.C;
+  const std::int64_t D = op.C / op.H, rows = op.B * op.new_positions, count = rows * op.C;
+  if (count == 0) return;
+  const std::int64_t floats_of_row = floats_of_parts(op.H, D, op.capacity);
+  const std::int64_t at_once = rows_at_once(rows, floats_of_row);
+  float* parts = workspace_.reserve(at_once * floats_of_row);
   with_element(op.qkv, [&](auto element) {
     using Element = decltype(element);
-    const Element* qkv = cuda_elements<Element>(op.qkv);
     Element *keys = cuda_elements<Element>(op.key_cache),
             *values = cuda_elements<Element>(op.value_cache);
-    const std::int32_t* first_position = cuda_ints(op.first_position);
-    launch(fill_caches_kernel<Element>, blocks_for(count, kThreads), kThreads, 0, stream(), qkv,
-           keys, values, op.new_positions, op.C, op.H, op.capacity, first_position, count);
-    const auto bytes = static_cast<std::size_t>(op.capacity + D + kThreads) * sizeof(float);
-    launch(attention_cached_kernel<Element>,
-           dim3(static_cast<unsigned>(op.new_positions), static_cast<unsigned>(op.H),
-                static_cast<unsigned>(op.B)),
-           kThreads, bytes, stream(),
-           CachedAttention<Element>{.qkv = qkv,
-                                    .keys = keys,
-                                    .values = values,
-                                    .out = cuda_elements<Element>(op.out),
-                                    .first_position = first_position,
-                                    .new_positions = op.new_positions,
-                                    .C = op.C,
-                                    .H = op.H,
-                                    .D = D,
-                                    .capacity = op.capacity,
-                                    .scale = scale_of(D)});
+    CachedAttention<Element> attention{.qkv = cuda_elements<Element>(op.qkv),
+                                       .keys = keys,
+                                       .values = values,
+                                       .parts = parts,
+                                       .out = cuda_elements<Element>(op.out),
+                                       .first_position = cuda_ints(op.first_position),
+                                       .first_row = 0,
+                                       .new_positions = op.new_positions,
+                                       .C = op.C,
+                                       .H = op.H,
+                                       .D = D,
+                                       .capacity = op.capacity,
+                                       .scale = scale_of(D)};
+    launch(fill_caches_kernel<Element>, blocks_for(count, kThreads), kThreads, 0, stream(),
+           attention.qkv, keys, values, op.new_positions, op.C, op.H, op.capacity,
+           attention.first_position, count);
+    with_width<Element>(D, {keys, values}, [&](auto width) {
+      for (; attention.first_row < rows; attention.first_row += at_once) {
+        const auto here = static_cast<unsigned>(std::min(at_once, rows - attention.first_row));
+        const auto heads = static_cast<unsigned>(op.H);
+        launch(attention_cached_kernel<width, Element>,
+               dim3(here, heads, blocks_for(op.capacity, kKeysOfPart)), kThreads,
+               static_cast<std::size_t>(kThreads * width + D) * sizeof(float), stream(), attention);
+        launch(join_parts_kernel<Element>, dim3(here, heads), kThreadsOfJoin, 0, stream(),
+               attention);
+      }
+    });
   });
 }
 

@@ -23,10 +23,12 @@ std::size_t CudaKernels::workspace_bytes(const PassShape& shape, bool backward) 
   constexpr std::int64_t kSmallest = 16 * 1024;
   const std::int64_t tables = kSmallest + shape.parameter_count / kParametersOfByte;
   // Logits are of the type of the computation where a gradient follows.
-  auto bytes = classifier_workspace(shape, backward ? compute_type_ : device::DataType::kF32);
+  auto bytes =
+      std::max(classifier_workspace(shape, backward ? compute_type_ : device::DataType::kF32),
+               attention_workspace(shape, backward));
   if (backward) {
-    bytes = std::max({bytes, attention_workspace(shape), embedding_workspace(shape),
-                      layernorm_workspace(shape), matmul_workspace(shape)});
+    bytes = std::max(
+        {bytes, embedding_workspace(shape), layernorm_workspace(shape), matmul_workspace(shape)});
   }
   return static_cast<std::size_t>(std::max(bytes, tables) + tables);
 }

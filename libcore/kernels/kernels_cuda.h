@@ -83,7 +83,7 @@ class CudaKernels final : public Kernels {
 };
 
 /// Bytes that the operations of a pass reserve at the most; each is in its operations' file.
-std::int64_t attention_workspace(const PassShape& shape);
+std::int64_t attention_workspace(const PassShape& shape, bool backward);
 std::int64_t classifier_workspace(const PassShape& shape, device::DataType type);  // of logits
 std::int64_t embedding_workspace(const PassShape& shape);
 std::int64_t layernorm_workspace(const PassShape& shape);

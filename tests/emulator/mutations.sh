@@ -27,8 +27,11 @@ emulated|attention|attention|attention_cuda.cu|the softmax's gradient lacks delt
 emulated|attention|attention|attention_cuda.cu|dropout is forgotten in the backward pass|s/dprobability \*= factor;//
 emulated|attention|attention|attention_cuda.cu|a key misses its own query's gradient|s/static_cast<int>\(key - first_query\) : 0/static_cast<int>(key - first_query) + 1 : 0/
 races|attention|attention|attention_cuda.cu|queries are replaced while they are used|s/__syncthreads\(\);  \/\/ the queries before have been used//
-emulated|attention|attention|attention_cuda.cu|decoding leaves out the newest key|s/op\.first_position \+ blockIdx\.x \+ 1/op.first_position + blockIdx.x/
+emulated|attention|attention|attention_cuda.cu|decoding leaves out the newest key|s/% new_positions \+ 1;/% new_positions;/
 emulated|attention|attention|attention_cuda.cu|decoding counts keys of other shares again|s/key = share; key < key_count/key = 0; key < key_count/
+emulated|attention|attention|attention_cuda.cu|a part keeps the scale of its own largest score|s/const float kept = expf\(part\[op\.D\] - max\);/const float kept = 1;/
+emulated|attention|attention|attention_cuda.cu|later slices of a prompt are the first rows again|s/return first_row \+ blockIdx\.x;/return blockIdx.x;/
+races|attention|attention|attention_cuda.cu|a query is read before all of it is there|s/(blockIdx\.y \* op\.D \+ d\]\);\n  \}\n)  __syncthreads\(\);/$1/
 emulated|classifier|classifier|classifier_cuda.cu|the target has no gradient of its own|s/ - \(i == target \? scale : 0\.0F\)//
 emulated|classifier|classifier|classifier_cuda.cu|the sum keeps its old scale|s/sum \*= expf\(max - larger\);//
 races|classifier|classifier|classifier_cuda.cu|the target's logit is overwritten before it is read|s/__syncthreads\(\);  \/\/ the target's logit has been read//

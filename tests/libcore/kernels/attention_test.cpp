@@ -137,6 +137,10 @@ BOOST_FIXTURE_TEST_CASE(decoding_in_any_steps_gives_the_same_rows, Backend) {
   check_computed("a prompt, then some", decode(*this, in, {131, 1, 1, 3, 4}), expected,
                  kFp32Tolerance);
   check_computed("all at once", decode(*this, in, {140}), expected, kFp32Tolerance);
+  const Inputs wide{2, 150, 1, 600};  // more rows than a GPU takes at once
+  check_computed("two long prompts", decode(*this, wide, {150}),
+                 reference::attention_forward(doubles(wide.qkv), {}, 2, 150, wide.C, 1).out,
+                 kFp32Tolerance);
   const Inputs long_one{1, 300, 1, 64};
   const auto long_expected =
       reference::attention_forward(doubles(long_one.qkv), {}, 1, 300, 64, 1).out;
