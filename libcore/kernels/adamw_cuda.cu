@@ -18,14 +18,14 @@ constexpr std::int64_t kElementsOfPiece = 4096;
 struct Update {
   const AdamWPart* pieces;  // one for each block
   float *parameter, *exp_avg, *exp_avg_sq;
-  __nv_bfloat16* compute_copy;  // or null
   const float* gradient;
   float learning_rate, beta1, beta2, epsilon, gradient_scale;
   float correction1, correction2;  // 1 / (1 - beta^step)
 };
 
-template <int kWidth>
-__global__ void adamw_kernel(Update update) {
+// compute_copy may be null.
+template <int kWidth, class Copy>
+__global__ void adamw_kernel(Update update, Copy* compute_copy) {
   const AdamWPart piece = update.pieces[blockIdx.x];
   for (std::int64_t offset = std::int64_t{threadIdx.x} * kWidth; offset < piece.count;
        offset += kThreads * kWidth) {
@@ -44,7 +44,7 @@ __global__ void adamw_kernel(Update update) {
       parameter[k] -= update.learning_rate * (piece.weight_decay * parameter[k] + step);
     }
     store<kWidth>(parameter, update.parameter, i);
-    if (update.compute_copy != nullptr) store<kWidth>(parameter, update.compute_copy, i);
+    if (compute_copy != nullptr) store<kWidth>(parameter, compute_copy, i);
     store<kWidth>(m, update.exp_avg, i);
     store<kWidth>(v, update.exp_avg_sq, i);
   }
@@ -71,7 +71,6 @@ void CudaKernels::adamw_update(const AdamWUpdate& op) {
       .parameter = cuda_floats(op.parameter),
       .exp_avg = cuda_floats(op.exp_avg),
       .exp_avg_sq = cuda_floats(op.exp_avg_sq),
-      .compute_copy = cuda_elements<__nv_bfloat16>(op.compute_copy),
       .gradient = cuda_floats(op.gradient),
       .learning_rate = op.learning_rate,
       .beta1 = op.beta1,
@@ -87,10 +86,13 @@ void CudaKernels::adamw_update(const AdamWUpdate& op) {
   }
   with_width<float>(
       divisor,
-      {update.parameter, update.exp_avg, update.exp_avg_sq, update.compute_copy, update.gradient},
+      {update.parameter, update.exp_avg, update.exp_avg_sq, op.compute_copy.data, update.gradient},
       [&](auto width) {
-        launch(adamw_kernel<width>, static_cast<unsigned>(adamw_table_.piece_count()), kThreads, 0,
-               stream(), update);
+        with_element(op.compute_copy, [&](auto element) {
+          using Copy = decltype(element);
+          launch(adamw_kernel<width, Copy>, static_cast<unsigned>(adamw_table_.piece_count()),
+                 kThreads, 0, stream(), update, cuda_elements<Copy>(op.compute_copy));
+        });
       });
 }
 

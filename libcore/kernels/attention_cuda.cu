@@ -418,7 +418,7 @@ void CudaKernels::attention_forward(const AttentionForward& op) {
                                        .D = D,
                                        .scale = scale_of(D),
                                        .mask = mask_of(op.dropout)};
-    if constexpr (std::is_same_v<Element, __nv_bfloat16>) {
+    if constexpr (!std::is_same_v<Element, float>) {
       if (attention_forward_on_tensor_cores(attention, op.B, stream())) return;
     }
     with_tile(D, 4, 1, [&](auto tile, std::size_t bytes) {
@@ -461,7 +461,7 @@ void CudaKernels::attention_backward(const AttentionBackward& op) {
                                        .D = D,
                                        .scale = scale_of(D),
                                        .mask = mask_of(op.dropout)};
-    if constexpr (std::is_same_v<Element, __nv_bfloat16>) {
+    if constexpr (!std::is_same_v<Element, float>) {
       if (attention_backward_on_tensor_cores(attention, op.B, stream())) return;
     }
     with_tile(D, 6, 2, [&](auto tile, std::size_t bytes) {

@@ -39,10 +39,12 @@ struct Attention {
 
 /// out and lse; dqkv, of delta = the sum of dout x out over each head's row. False, and nothing
 /// done, unless the tensor cores' kernels take it: heads of 16, 32, 64, 80, 96 or 128 channels in
-/// bf16, rows at multiples of 16 bytes. Stream: queued.
-bool attention_forward_on_tensor_cores(const Attention<__nv_bfloat16>& op, std::int64_t B,
+/// bf16 or fp16, rows at multiples of 16 bytes. Stream: queued.
+template <class Element>
+bool attention_forward_on_tensor_cores(const Attention<Element>& op, std::int64_t B,
                                        cudaStream_t stream);
-bool attention_backward_on_tensor_cores(const Attention<__nv_bfloat16>& op, std::int64_t B,
+template <class Element>
+bool attention_backward_on_tensor_cores(const Attention<Element>& op, std::int64_t B,
                                         cudaStream_t stream);
 
 }  // namespace gpt2::kernels

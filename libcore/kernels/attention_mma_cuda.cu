@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// Attention on the tensor cores: bf16, heads of 16 to 128 channels, sums in fp32. A block has 64
-// positions, a warp 16 of them; tiles of the others come in by asynchronous copies, one ahead. No
-// sum is shared between blocks, so equal calls give equal bits: the backward pass computes the
-// scores once for the keys and once for the queries. Source: Dao 2023, FlashAttention-2, algorithms
-// 1 and 2, without its atomic additions.
+// Attention on the tensor cores: bf16 or fp16, heads of 16 to 128 channels, sums in fp32. A block
+// has 64 positions, a warp 16 of them; tiles of the others come in by asynchronous copies, one
+// ahead. No sum is shared between blocks, so equal calls give equal bits: the backward pass
+// computes the scores once for the keys and once for the queries. Source: Dao 2023,
+// FlashAttention-2, algorithms 1 and 2, without its atomic additions.
 #include "libcore/kernels/attention_cuda.cuh"
 
 namespace gpt2::kernels {
 namespace {
-
-using Bf16 = __nv_bfloat16;
 
 constexpr int kTile = 64;  // positions
 constexpr int kWarps = 4, kThreads = kWarps * kWarpLanes;
@@ -26,15 +24,15 @@ template <int kHead>
 constexpr int kTileElements = kTile* kStride<kHead>;
 
 // Where (row, column) of a tile lies; column is a multiple of 8.
-template <int kHead>
-__device__ __forceinline__ Bf16* place(Bf16* tile, int row, int column) {
+template <int kHead, class Element>
+__device__ __forceinline__ Element* place(Element* tile, int row, int column) {
   const int piece = kPiecesChangePlaces<kHead> ? (column / 8) ^ (row % 8) : column / 8;
   return tile + row * kStride<kHead> + piece * 8;
 }
 
 // Rows of positions first .. first + kTile, `stride` apart; zeros from T on.
-template <int kHead>
-__device__ __forceinline__ void copy_tile(Bf16* tile, const Bf16* rows, std::int64_t stride,
+template <int kHead, class Element>
+__device__ __forceinline__ void copy_tile(Element* tile, const Element* rows, std::int64_t stride,
                                           std::int64_t first, std::int64_t T) {
   constexpr int kPieces = kHead / 8;
   for (int i = static_cast<int>(threadIdx.x); i < kTile * kPieces; i += kThreads) {
@@ -46,13 +44,13 @@ __device__ __forceinline__ void copy_tile(Bf16* tile, const Bf16* rows, std::int
 
 // The warp's 16 rows of a tile as the first factor of products over its channels: kept in
 // registers, or, where those would not suffice, read again for every product.
-template <int kHead, bool kKept>
+template <class Element, int kHead, bool kKept>
 struct Rows {
   std::uint32_t kept[kKept ? kHead / 16 : 1][4];
-  Bf16* tile;
+  Element* tile;
   int row, column;
 
-  __device__ __forceinline__ void load(Bf16* from, int warp, int lane) {
+  __device__ __forceinline__ void load(Element* from, int warp, int lane) {
     tile = from;
     row = warp * 16 + lane % 16;
     column = lane / 16 * 8;
@@ -72,20 +70,20 @@ struct Rows {
     }
   }
 };
-template <int kHead>
-using RowsForward = Rows<kHead, (kHead <= 96)>;
-template <int kHead>
-using RowsBackward = Rows<kHead, (kHead <= 80)>;
+template <class Element, int kHead>
+using RowsForward = Rows<Element, kHead, (kHead <= 96)>;
+template <class Element, int kHead>
+using RowsBackward = Rows<Element, kHead, (kHead <= 80)>;
 
 // Positions whose scores a warp holds at once going backward.
 template <int kHead>
 constexpr int kPositionsAtOnce = kHead <= 96 ? 32 : 16;
 
 // products (16, kColumns) = rows x (rows begin .. begin + kColumns of the tile)^T.
-template <int kColumns, int kHead, bool kKept>
+template <int kColumns, class Element, int kHead, bool kKept>
 __device__ __forceinline__ void multiply_by_rows(float (&products)[kColumns / 8][4],
-                                                 const Rows<kHead, kKept>& rows, Bf16* tile,
-                                                 int begin, int lane) {
+                                                 const Rows<Element, kHead, kKept>& rows,
+                                                 Element* tile, int begin, int lane) {
   UNROLLED
   for (int n = 0; n < kColumns / 8; ++n) {
     UNROLLED
@@ -100,31 +98,32 @@ __device__ __forceinline__ void multiply_by_rows(float (&products)[kColumns / 8]
       std::uint32_t b[4];
       load_matrices(b, place<kHead>(tile, begin + pair * 16 + lane / 16 * 8 + lane % 8,
                                     step * 16 + lane / 8 % 2 * 8));
-      multiply_16x8x16(products[2 * pair], a, b[0], b[1]);
-      multiply_16x8x16(products[2 * pair + 1], a, b[2], b[3]);
+      multiply_16x8x16<Element>(products[2 * pair], a, b[0], b[1]);
+      multiply_16x8x16<Element>(products[2 * pair + 1], a, b[2], b[3]);
     }
   }
 }
 
-// sums (16, kHead) += values (16, kRows), rounded to bf16, x rows begin .. begin + kRows of the
+// sums (16, kHead) += values (16, kRows), rounded to Elements, x rows begin .. begin + kRows of the
 // tile.
-template <int kRows, int kHead>
+template <int kRows, int kHead, class Element>
 __device__ __forceinline__ void add_weighted_rows(float (&sums)[kHead / 8][4],
-                                                  const float (&values)[kRows / 8][4], Bf16* tile,
-                                                  int begin, int lane) {
+                                                  const float (&values)[kRows / 8][4],
+                                                  Element* tile, int begin, int lane) {
   UNROLLED
   for (int step = 0; step < kRows / 16; ++step) {
     const auto& left = values[2 * step];
     const auto& right = values[2 * step + 1];
-    const std::uint32_t a[4] = {pack_bf16(left[0], left[1]), pack_bf16(left[2], left[3]),
-                                pack_bf16(right[0], right[1]), pack_bf16(right[2], right[3])};
+    const std::uint32_t a[4] = {
+        pack_pair<Element>(left[0], left[1]), pack_pair<Element>(left[2], left[3]),
+        pack_pair<Element>(right[0], right[1]), pack_pair<Element>(right[2], right[3])};
     UNROLLED
     for (int pair = 0; pair < kHead / 16; ++pair) {
       std::uint32_t b[4];
       load_matrices_transposed(
           b, place<kHead>(tile, begin + step * 16 + lane % 16, pair * 16 + lane / 16 * 8));
-      multiply_16x8x16(sums[2 * pair], a, b[0], b[1]);
-      multiply_16x8x16(sums[2 * pair + 1], a, b[2], b[3]);
+      multiply_16x8x16<Element>(sums[2 * pair], a, b[0], b[1]);
+      multiply_16x8x16<Element>(sums[2 * pair + 1], a, b[2], b[3]);
     }
   }
 }
@@ -136,7 +135,8 @@ __device__ __noinline__ float dropout_factor(DropoutMask mask, std::int64_t b,
   apply_dropout<1>(mask, b, element, &one);
   return one;
 }
-__device__ __forceinline__ float factor_of(const Attention<Bf16>& op, std::int64_t query,
+template <class Element>
+__device__ __forceinline__ float factor_of(const Attention<Element>& op, std::int64_t query,
                                            std::int64_t key) {
   return dropout_factor(op.mask, blockIdx.z, (blockIdx.y * op.T + query) * op.T + key);
 }
@@ -152,37 +152,38 @@ __device__ __forceinline__ float max_of_row(float value) {
 }
 
 // The warp's rows of a result, x factor, to positions `first_row` and `first_row` + 8 of (T, ...).
-template <int kHead>
+template <int kHead, class Element>
 __device__ __forceinline__ void store_rows(const float (&sums)[kHead / 8][4], float factor_above,
-                                           float factor_below, Bf16* above, Bf16* below, int lane) {
+                                           float factor_below, Element* above, Element* below,
+                                           int lane) {
   UNROLLED
   for (int n = 0; n < kHead / 8; ++n) {
     const int column = n * 8 + lane % 4 * 2;
     if (above != nullptr) {
       *as_one<std::uint32_t>(above + column) =
-          pack_bf16(sums[n][0] * factor_above, sums[n][1] * factor_above);
+          pack_pair<Element>(sums[n][0] * factor_above, sums[n][1] * factor_above);
     }
     if (below != nullptr) {
       *as_one<std::uint32_t>(below + column) =
-          pack_bf16(sums[n][2] * factor_below, sums[n][3] * factor_below);
+          pack_pair<Element>(sums[n][2] * factor_below, sums[n][3] * factor_below);
     }
   }
 }
 
 /// Begins the copy of a tile of keys and values, to the two halves of `keys` by turns.
-template <int kHead>
-__device__ void copy_keys_and_values(const Attention<Bf16>& op, int tile, Bf16* keys) {
+template <int kHead, class Element>
+__device__ void copy_keys_and_values(const Attention<Element>& op, int tile, Element* keys) {
   const std::int64_t first = std::int64_t{tile} * kTile;
-  Bf16* const to = keys + tile % 2 * 2 * kTileElements<kHead>;
+  Element* const to = keys + tile % 2 * 2 * kTileElements<kHead>;
   copy_tile<kHead>(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
   copy_tile<kHead>(to + kTileElements<kHead>, op.qkv + op.packed(first, 2), 3 * op.C, first, op.T);
   commit_copies();
 }
 
-template <int kHead, bool kDropout>
-__global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Attention<Bf16> op) {
-  DYNAMIC_SHARED(Bf16, memory);  // queries; keys and values, twice
-  Bf16* const keys = memory + kTileElements<kHead>;
+template <class Element, int kHead, bool kDropout>
+__global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Attention<Element> op) {
+  DYNAMIC_SHARED(Element, memory);  // queries; keys and values, twice
+  Element* const keys = memory + kTileElements<kHead>;
   const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
   const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
   // The tiles with the most keys begin first.
@@ -193,7 +194,7 @@ __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Atte
   copy_keys_and_values<kHead>(op, 0, keys);
 
   const float scale = op.scale * kLog2E;
-  RowsForward<kHead> queries;
+  RowsForward<Element, kHead> queries;
   float out[kHead / 8][4] = {};
   float row_max[2] = {-INFINITY, -INFINITY}, row_sum[2] = {0, 0};
   for (int tile = 0; tile <= last_tile; ++tile) {
@@ -201,7 +202,7 @@ __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Atte
     __syncthreads();  // the tile is there, and the one before has been used
     if (tile < last_tile) copy_keys_and_values<kHead>(op, tile + 1, keys);
     if (tile == 0) queries.load(memory, warp, lane);
-    Bf16* const k = keys + tile % 2 * 2 * kTileElements<kHead>;
+    Element* const k = keys + tile % 2 * 2 * kTileElements<kHead>;
     float scores[kTile / 8][4];
     multiply_by_rows<kTile>(scores, queries, k, 0, lane);
     const std::int64_t first_key = std::int64_t{tile} * kTile + lane % 4 * 2;
@@ -253,8 +254,8 @@ __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Atte
 
 // Of a pair that sees each other: `score` becomes the probability after dropout, `dprobability` the
 // gradient of the score, unscaled. lse in powers of 2.
-template <bool kDropout>
-__device__ __forceinline__ void differentiate(const Attention<Bf16>& op, float& score,
+template <bool kDropout, class Element>
+__device__ __forceinline__ void differentiate(const Attention<Element>& op, float& score,
                                               float& dprobability, float lse, float delta,
                                               std::int64_t query, std::int64_t key) {
   const float probability = key > query ? 0 : exp2f(score * (op.scale * kLog2E) - lse);
@@ -268,14 +269,14 @@ __device__ __forceinline__ void differentiate(const Attention<Bf16>& op, float& 
 }
 
 // A block owns 64 keys and goes over the queries that see them.
-template <int kHead, bool kDropout>
+template <class Element, int kHead, bool kDropout>
 __global__ void __launch_bounds__(kThreads, 2)
-    attention_backward_keys_mma_kernel(Attention<Bf16> op) {
+    attention_backward_keys_mma_kernel(Attention<Element> op) {
   constexpr int kPart = kPositionsAtOnce<kHead>;
-  DYNAMIC_SHARED(Bf16, memory);  // keys, values; queries and dout, twice
+  DYNAMIC_SHARED(Element, memory);  // keys, values; queries and dout, twice
   SHARED_ARRAY(float, lse, 2 * kTile);
   SHARED_ARRAY(float, delta, 2 * kTile);
-  Bf16* const queries = memory + 2 * kTileElements<kHead>;
+  Element* const queries = memory + 2 * kTileElements<kHead>;
   const int thread = static_cast<int>(threadIdx.x);
   const int warp = thread / kWarpLanes, lane = thread % kWarpLanes;
   const int first_tile = static_cast<int>(blockIdx.x);
@@ -284,7 +285,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   const auto copy_queries = [&](int tile) {
     const std::int64_t first = std::int64_t{tile} * kTile;
     const int buffer = tile % 2;
-    Bf16* const to = queries + buffer * 2 * kTileElements<kHead>;
+    Element* const to = queries + buffer * 2 * kTileElements<kHead>;
     copy_tile<kHead>(to, op.qkv + op.packed(first, 0), 3 * op.C, first, op.T);
     copy_tile<kHead>(to + kTileElements<kHead>, op.dout + op.plain(first), op.C, first, op.T);
     commit_copies();
@@ -300,7 +301,7 @@ __global__ void __launch_bounds__(kThreads, 2)
                    first_key, op.T);
   copy_queries(first_tile);
 
-  RowsBackward<kHead> keys, values;
+  RowsBackward<Element, kHead> keys, values;
   float dk[kHead / 8][4] = {}, dv[kHead / 8][4] = {};
   for (int tile = first_tile; tile < static_cast<int>(gridDim.x); ++tile) {
     wait_for_copies<0>();
@@ -311,7 +312,7 @@ __global__ void __launch_bounds__(kThreads, 2)
       values.load(memory + kTileElements<kHead>, warp, lane);
     }
     const int buffer = tile % 2;
-    Bf16* const q = queries + buffer * 2 * kTileElements<kHead>;
+    Element* const q = queries + buffer * 2 * kTileElements<kHead>;
     for (int begin = 0; begin < kTile; begin += kPart) {
       float scores[kPart / 8][4], dprobabilities[kPart / 8][4];  // (keys, queries)
       multiply_by_rows<kPart>(scores, keys, q, begin, lane);
@@ -338,12 +339,12 @@ __global__ void __launch_bounds__(kThreads, 2)
 }
 
 // A block owns 64 queries and goes over the keys that they see.
-template <int kHead, bool kDropout>
+template <class Element, int kHead, bool kDropout>
 __global__ void __launch_bounds__(kThreads, 2)
-    attention_backward_queries_mma_kernel(Attention<Bf16> op) {
+    attention_backward_queries_mma_kernel(Attention<Element> op) {
   constexpr int kPart = kPositionsAtOnce<kHead>;
-  DYNAMIC_SHARED(Bf16, memory);  // queries, dout; keys and values, twice
-  Bf16* const keys = memory + 2 * kTileElements<kHead>;
+  DYNAMIC_SHARED(Element, memory);  // queries, dout; keys and values, twice
+  Element* const keys = memory + 2 * kTileElements<kHead>;
   const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
   const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
   const int last_tile = static_cast<int>(gridDim.x - 1 - blockIdx.x);
@@ -361,7 +362,7 @@ __global__ void __launch_bounds__(kThreads, 2)
     lse[half] = query < op.T ? op.lse_in[op.row_of_head(query)] * kLog2E : INFINITY;
     delta[half] = query < op.T ? op.delta[op.row_of_head(query)] : 0;
   }
-  RowsBackward<kHead> queries, dout;
+  RowsBackward<Element, kHead> queries, dout;
   float dq[kHead / 8][4] = {};
   for (int tile = 0; tile <= last_tile; ++tile) {
     wait_for_copies<0>();
@@ -371,7 +372,7 @@ __global__ void __launch_bounds__(kThreads, 2)
       queries.load(memory, warp, lane);
       dout.load(memory + kTileElements<kHead>, warp, lane);
     }
-    Bf16* const k = keys + tile % 2 * 2 * kTileElements<kHead>;
+    Element* const k = keys + tile % 2 * 2 * kTileElements<kHead>;
     for (int begin = 0; begin < kTile; begin += kPart) {
       float scores[kPart / 8][4], dprobabilities[kPart / 8][4];  // (queries, keys)
       multiply_by_rows<kPart>(scores, queries, k, begin, lane);
@@ -395,18 +396,19 @@ __global__ void __launch_bounds__(kThreads, 2)
   store_rows<kHead>(dq, op.scale, op.scale, to(row), to(row + 8), lane);
 }
 
-dim3 grid_of(const Attention<Bf16>& op, std::int64_t B) {
+template <class Element>
+dim3 grid_of(const Attention<Element>& op, std::int64_t B) {
   return {blocks_for(op.T, kTile), static_cast<unsigned>(op.H), static_cast<unsigned>(B)};
 }
-template <int kHead>
+template <class Element, int kHead>
 constexpr std::size_t bytes_of_tiles(int count) {
-  return count * kTileElements<kHead> * sizeof(Bf16);
+  return count * kTileElements<kHead> * sizeof(Element);
 }
 
 // Calls run(head, dropout) with std::integral_constants: channels of a head, and whether there is
 // dropout. False if there are no kernels for such heads.
-template <class Run>
-bool with_head(const Attention<Bf16>& op, const Run& run) {
+template <class Element, class Run>
+bool with_head(const Attention<Element>& op, const Run& run) {
   const auto with = [&](auto head) {
     if (op.mask.threshold == 0) {
       run(head, std::false_type());
@@ -433,7 +435,8 @@ bool with_head(const Attention<Bf16>& op, const Run& run) {
   }
 }
 
-bool fits(const Attention<Bf16>& op) {
+template <class Element>
+bool fits(const Attention<Element>& op) {
   const auto places =
       reinterpret_cast<std::uintptr_t>(op.qkv) | reinterpret_cast<std::uintptr_t>(op.out) |
       reinterpret_cast<std::uintptr_t>(op.dout) | reinterpret_cast<std::uintptr_t>(op.dqkv);
@@ -442,22 +445,33 @@ bool fits(const Attention<Bf16>& op) {
 
 }  // namespace
 
-bool attention_forward_on_tensor_cores(const Attention<Bf16>& op, std::int64_t B,
+template <class Element>
+bool attention_forward_on_tensor_cores(const Attention<Element>& op, std::int64_t B,
                                        cudaStream_t stream) {
   return fits(op) && with_head(op, [&](auto head, auto dropout) {
-           launch(attention_forward_mma_kernel<head, dropout>, grid_of(op, B), kThreads,
-                  bytes_of_tiles<head>(5), stream, op);
+           launch(attention_forward_mma_kernel<Element, head, dropout>, grid_of(op, B), kThreads,
+                  bytes_of_tiles<Element, head>(5), stream, op);
          });
 }
 
-bool attention_backward_on_tensor_cores(const Attention<Bf16>& op, std::int64_t B,
+template <class Element>
+bool attention_backward_on_tensor_cores(const Attention<Element>& op, std::int64_t B,
                                         cudaStream_t stream) {
   return fits(op) && with_head(op, [&](auto head, auto dropout) {
-           launch(attention_backward_keys_mma_kernel<head, dropout>, grid_of(op, B), kThreads,
-                  bytes_of_tiles<head>(6), stream, op);
-           launch(attention_backward_queries_mma_kernel<head, dropout>, grid_of(op, B), kThreads,
-                  bytes_of_tiles<head>(6), stream, op);
+           launch(attention_backward_keys_mma_kernel<Element, head, dropout>, grid_of(op, B),
+                  kThreads, bytes_of_tiles<Element, head>(6), stream, op);
+           launch(attention_backward_queries_mma_kernel<Element, head, dropout>, grid_of(op, B),
+                  kThreads, bytes_of_tiles<Element, head>(6), stream, op);
          });
 }
+
+template bool attention_forward_on_tensor_cores(const Attention<__nv_bfloat16>&, std::int64_t,
+                                                cudaStream_t);
+template bool attention_forward_on_tensor_cores(const Attention<__half>&, std::int64_t,
+                                                cudaStream_t);
+template bool attention_backward_on_tensor_cores(const Attention<__nv_bfloat16>&, std::int64_t,
+                                                 cudaStream_t);
+template bool attention_backward_on_tensor_cores(const Attention<__half>&, std::int64_t,
+                                                 cudaStream_t);
 
 }  // namespace gpt2::kernels

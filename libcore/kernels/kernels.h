@@ -306,8 +306,8 @@ class Kernels {
 };
 
 /// Whether a device of this kind (auto, cpu, cuda) computes with `precision`: fp32, the only one of
-/// a CPU; tf32, which is fp32 with the factors of products rounded to 11 bits; bf16; auto, the
-/// fastest that the device has. Throws: UsageError if not.
+/// a CPU; tf32, which is fp32 with the factors of products rounded to 11 bits; bf16; fp16; auto,
+/// the fastest that the device has. Throws: UsageError if not.
 void check_precision(std::string_view device_kind, std::string_view precision);
 
 /// The twin of `device`, which must outlive it. Throws: UsageError as check_precision.

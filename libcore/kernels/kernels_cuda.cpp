@@ -9,6 +9,8 @@
 namespace gpt2::kernels {
 namespace {
 
+constexpr const char* kOneType = "kernels on a GPU take one type of activations at a time";
+
 template <class Element>
 Element* elements_of(const TensorView& view, device::DataType type, const char* refusal) {
   if (view && view.type != type) throw formats::UsageError(refusal);
@@ -40,8 +42,11 @@ float* cuda_elements(const TensorView& view) {
 }
 template <>
 __nv_bfloat16* cuda_elements(const TensorView& view) {
-  return elements_of<__nv_bfloat16>(view, device::DataType::kBF16,
-                                    "kernels on a GPU take one type of activations at a time");
+  return elements_of<__nv_bfloat16>(view, device::DataType::kBF16, kOneType);
+}
+template <>
+__half* cuda_elements(const TensorView& view) {
+  return elements_of<__half>(view, device::DataType::kF16, kOneType);
 }
 template <>
 std::int32_t* cuda_elements(const TensorView& view) {

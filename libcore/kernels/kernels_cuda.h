@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 
 #include "libcore/device/device_cuda.h"
 #include "libcore/kernels/kernels.h"
@@ -29,8 +30,8 @@ class AdamWTable {
 
 class CudaKernels final : public Kernels {
  public:
-  /// Computes in `type`, f32 or bf16; `tf32`: the factors of products in f32 are rounded to tf32
-  /// first. `device` must outlive it.
+  /// Computes in `type`, f32, bf16 or f16; `tf32`: the factors of products in f32 are rounded to
+  /// tf32 first. `device` must outlive it.
   CudaKernels(device::CudaDevice& device, device::DataType type, bool tf32)
       : device_(device), compute_type_(type), products_(device, tf32), workspace_(device) {}
 
@@ -90,13 +91,15 @@ std::int64_t layernorm_workspace(const PassShape& shape);
 std::int64_t matmul_workspace(const PassShape& shape);
 
 /// The elements of a view, null when it is empty. Throws: UsageError unless they are of this type:
-/// float, __nv_bfloat16, std::int32_t.
+/// float, __nv_bfloat16, __half, std::int32_t.
 template <class Element>
 Element* cuda_elements(const TensorView& view);
 template <>
 float* cuda_elements(const TensorView& view);
 template <>
 __nv_bfloat16* cuda_elements(const TensorView& view);
+template <>
+__half* cuda_elements(const TensorView& view);
 template <>
 std::int32_t* cuda_elements(const TensorView& view);
 inline float* cuda_floats(const TensorView& view) { return cuda_elements<float>(view); }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -49,10 +50,16 @@ __device__ __forceinline__ Type* as_one(Element* address) {
   return reinterpret_cast<Type*>(address);
 }
 
-/// Two numbers of bf16 in one word, rounded to the nearest, the first in its low half.
-__device__ __forceinline__ std::uint32_t pack_bf16(float first, float second) {
-  const __nv_bfloat162 pair = __floats2bfloat162_rn(first, second);
-  return *reinterpret_cast<const std::uint32_t*>(&pair);
+/// Two numbers of 16 bits in one word, rounded to the nearest, the first in its low half.
+template <class Element>
+__device__ __forceinline__ std::uint32_t pack_pair(float first, float second) {
+  if constexpr (std::is_same_v<Element, __half>) {
+    const __half2 pair = __floats2half2_rn(first, second);
+    return *reinterpret_cast<const std::uint32_t*>(&pair);
+  } else {
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(first, second);
+    return *reinterpret_cast<const std::uint32_t*>(&pair);
+  }
 }
 
 // Collectives of a warp. With g = lane / 4 and t = 2 (lane % 4), a lane holds of A (16, 16) the
@@ -60,18 +67,27 @@ __device__ __forceinline__ std::uint32_t pack_bf16(float first, float second) {
 // (t, g), (t + 8, g); of C and D (16, 8), in float, at (g, t) and (g + 8, t). Source: PTX ISA,
 // matrix fragments for mma.m16n8k16, and ldmatrix.
 
-/// d += a b.
+/// d += a b, whose numbers are Elements.
+template <class Element>
 __device__ __forceinline__ void multiply_16x8x16(float (&d)[4], const std::uint32_t (&a)[4],
                                                  std::uint32_t b0, std::uint32_t b1) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  if constexpr (std::is_same_v<Element, __half>) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  } else {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  }
 }
-/// Four matrices (8, 8) of bf16 from shared memory: lane 8 i + r names row r of matrix i, 16 bytes
-/// at a multiple of 16. Each lane gets the pair at (lane / 4, t) of each matrix.
-__device__ __forceinline__ void load_matrices(std::uint32_t (&pairs)[4], const __nv_bfloat16* row) {
+/// Four matrices (8, 8) of 16-bit numbers from shared memory: lane 8 i + r names row r of matrix i,
+/// 16 bytes at a multiple of 16. Each lane gets the pair at (lane / 4, t) of each matrix.
+__device__ __forceinline__ void load_matrices(std::uint32_t (&pairs)[4], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3])
                : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(row)))
@@ -79,7 +95,7 @@ __device__ __forceinline__ void load_matrices(std::uint32_t (&pairs)[4], const _
 }
 /// The same of the transposed matrices.
 __device__ __forceinline__ void load_matrices_transposed(std::uint32_t (&pairs)[4],
-                                                         const __nv_bfloat16* row) {
+                                                         const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(pairs[0]), "=r"(pairs[1]), "=r"(pairs[2]), "=r"(pairs[3])
                : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(row)))
@@ -141,12 +157,16 @@ inline constexpr int kWidest = 16 / static_cast<int>(sizeof(Element));
 
 __device__ __forceinline__ float to_float(float value) { return value; }
 __device__ __forceinline__ float to_float(__nv_bfloat16 value) { return __bfloat162float(value); }
+__device__ __forceinline__ float to_float(__half value) { return __half2float(value); }
+/// The nearest Element, ties to even; in __half infinite from 65520 on.
 template <class Element>
 __device__ __forceinline__ Element from_float(float value) {
-  if constexpr (sizeof(Element) == 4) {
-    return value;
-  } else {
+  if constexpr (std::is_same_v<Element, __half>) {
+    return __float2half_rn(value);
+  } else if constexpr (std::is_same_v<Element, __nv_bfloat16>) {
     return __float2bfloat16_rn(value);
+  } else {
+    return value;
   }
 }
 
@@ -196,6 +216,8 @@ template <class Run>
 void with_element(const TensorView& view, const Run& run) {
   if (view.type == device::DataType::kBF16) {
     run(__nv_bfloat16());
+  } else if (view.type == device::DataType::kF16) {
+    run(__half());
   } else {
     cuda_elements<float>(view);
     run(float());

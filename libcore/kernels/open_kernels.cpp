@@ -12,9 +12,9 @@ namespace gpt2::kernels {
 
 void check_precision(std::string_view device_kind, std::string_view precision) {
   if (precision == "auto" || precision == "fp32") return;
-  if (precision != "tf32" && precision != "bf16") {
+  if (precision != "tf32" && precision != "bf16" && precision != "fp16") {
     throw formats::UsageError(fmt::format(
-        "--precision {}: this version has none; take auto, fp32, tf32 or bf16", precision));
+        "--precision {}: this version has none; take auto, fp32, tf32, bf16 or fp16", precision));
   }
   if (device_kind != "cuda") {
     throw formats::UsageError(fmt::format(
@@ -27,9 +27,10 @@ std::unique_ptr<Kernels> open_kernels(device::Device& device, std::string_view p
 #ifdef GPT2_WITH_CUDA
   if (auto* gpu = dynamic_cast<device::CudaDevice*>(&device); gpu != nullptr) {
     check_precision("cuda", precision);
-    const bool bf16 = precision == "bf16" || precision == "auto";
-    return std::make_unique<CudaKernels>(
-        *gpu, bf16 ? device::DataType::kBF16 : device::DataType::kF32, precision == "tf32");
+    const auto type = precision == "bf16" || precision == "auto" ? device::DataType::kBF16
+                      : precision == "fp16"                      ? device::DataType::kF16
+                                                                 : device::DataType::kF32;
+    return std::make_unique<CudaKernels>(*gpu, type, precision == "tf32");
   }
 #endif
   check_precision("cpu", precision);

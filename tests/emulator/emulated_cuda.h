@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_runtime_api.h>
 
 #include <bit>
@@ -86,14 +87,14 @@ namespace gpt2::emulator {
 
 /// What a lane reads of its row is its own access; the warp only shares it out.
 template <bool kTransposed>
-void share_out_rows(std::uint32_t (&pairs)[4], const __nv_bfloat16* row,
-                    std::source_location where) {
+void share_out_rows(std::uint32_t (&pairs)[4], const void* address, std::source_location where) {
+  const auto* row = static_cast<const std::uint16_t*>(address);
   if (!is_shared(row, 16) || reinterpret_cast<std::uintptr_t>(row) % 16 != 0) {
     fail([] { return "a row of a matrix is not 16 bytes of shared memory at a multiple of 16"; });
   }
   std::uint32_t own[5];  // the row, and which eighth of the banks it lies in
   for (int i = 0; i < 4; ++i) {
-    own[i] = row[2 * i].bits | static_cast<std::uint32_t>(row[2 * i + 1].bits) << 16;
+    own[i] = row[2 * i] | static_cast<std::uint32_t>(row[2 * i + 1]) << 16;
   }
   own[4] = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(row) / 16 % 8);
   warp_collective(
@@ -130,20 +131,29 @@ Type* as_one(Element* address) {
   return reinterpret_cast<Type*>(address);
 }
 
-inline std::uint32_t pack_bf16(float first, float second) {
-  return __float2bfloat16_rn(first).bits |
-         static_cast<std::uint32_t>(__float2bfloat16_rn(second).bits) << 16;
+template <class Element>
+std::uint32_t pack_pair(float first, float second) {
+  if constexpr (std::is_same_v<Element, __half>) {
+    return __float2half_rn(first).bits | static_cast<std::uint32_t>(__float2half_rn(second).bits)
+                                             << 16;
+  } else {
+    return __float2bfloat16_rn(first).bits |
+           static_cast<std::uint32_t>(__float2bfloat16_rn(second).bits) << 16;
+  }
 }
-inline void multiply_16x8x16(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
-                             std::uint32_t b1,
-                             std::source_location where = std::source_location::current()) {
+template <class Element>
+void multiply_16x8x16(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                      std::uint32_t b1,
+                      std::source_location where = std::source_location::current()) {
   std::uint32_t in[10] = {a[0], a[1], a[2], a[3], b0, b1};
   std::memcpy(in + 6, d, sizeof d);
   emulator::warp_collective(
       0xffffffffU, in, 10, d, 4,
       [](emulator::WarpExchange& warp) {
         const auto half = [](std::uint32_t pair, unsigned which) {
-          return double{std::bit_cast<float>(which == 0 ? pair << 16 : pair & 0xffff0000U)};
+          const auto bits = static_cast<std::uint16_t>(pair >> 16 * which);
+          if constexpr (std::is_same_v<Element, __half>) return double{__half2float({bits})};
+          return double{__bfloat162float({bits})};
         };
         double a_of[16][16], b_of[16][8];
         for (unsigned lane = 0; lane < emulator::kWarpLanes; ++lane) {
@@ -170,11 +180,11 @@ inline void multiply_16x8x16(float (&d)[4], const std::uint32_t (&a)[4], std::ui
       },
       where, false);
 }
-inline void load_matrices(std::uint32_t (&pairs)[4], const __nv_bfloat16* row,
+inline void load_matrices(std::uint32_t (&pairs)[4], const void* row,
                           std::source_location where = std::source_location::current()) {
   emulator::share_out_rows<false>(pairs, row, where);
 }
-inline void load_matrices_transposed(std::uint32_t (&pairs)[4], const __nv_bfloat16* row,
+inline void load_matrices_transposed(std::uint32_t (&pairs)[4], const void* row,
                                      std::source_location where = std::source_location::current()) {
   emulator::share_out_rows<true>(pairs, row, where);
 }

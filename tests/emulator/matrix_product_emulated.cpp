@@ -3,6 +3,7 @@
 // The products of the emulated GPU: plain loops with the rules of cuBLASLt's epilogues, so that ops
 // go both ways, through an epilogue and without.
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 
 #include <bit>
 #include <cmath>
@@ -19,7 +20,8 @@ using device::DataType;
 /// Row `row` as the product reads the matrix, in floats.
 float element(const GpuMatrix& m, std::int64_t row, std::int64_t column) {
   const auto at = m.transposed ? column * m.stride + row : row * m.stride + column;
-  return m.type == DataType::kF32 ? static_cast<const float*>(m.data)[at]
+  if (m.type == DataType::kF32) return static_cast<const float*>(m.data)[at];
+  return m.type == DataType::kF16 ? __half2float(static_cast<const __half*>(m.data)[at])
                                   : __bfloat162float(static_cast<const __nv_bfloat16*>(m.data)[at]);
 }
 /// 10 bits after the first, the nearest, ties away from 0: what the tensor cores read of a float.
@@ -30,6 +32,8 @@ void set_element(const GpuMatrix& m, std::int64_t row, std::int64_t column, floa
   const auto at = row * m.stride + column;
   if (m.type == DataType::kF32) {
     static_cast<float*>(m.data)[at] = value;
+  } else if (m.type == DataType::kF16) {
+    static_cast<__half*>(m.data)[at] = __float2half_rn(value);
   } else {
     static_cast<__nv_bfloat16*>(m.data)[at] = __float2bfloat16_rn(value);
   }

@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: The gpt2-tools authors
 # Breaks the kernels of the CUDA twin one by one and asks whether the tests in the emulator see it:
 # mutations.sh BUILD [WORD]; with WORD only lines that have it. Each line of the table is: program
-# (_bf16: in bf16), suite of tests, kernel file, file that is changed, what is wrong, and the change for
+# (_bf16, _fp16: in that type), suite of tests, kernel file, file that is changed, what is wrong, and the change for
 # perl. Prints what was not caught; 1 if anything was not.
 # Needs a Ninja build with the two programs built, and perl.
 set -euo pipefail
@@ -58,8 +58,8 @@ emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|fragments of the fir
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows that are read again are those of the first channels|s/load_matrices\(a, place<kHead>\(tile, row, step \* 16 \+ column\)\)/load_matrices(a, place<kHead>(tile, row, column))/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows of wide heads overlap|s/kHead % 64 == 0/kHead > 64/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|a transpose of fragments is forgotten|s/load_matrices_transposed\(/load_matrices(/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|two weights of a pair change places|s/pack_bf16\(left\[0\], left\[1\]\)/pack_bf16(left[1], left[0])/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|weights of the lower rows are those of the next columns|s/pack_bf16\(left\[2\], left\[3\]\)/pack_bf16(right[0], right[1])/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|two weights of a pair change places|s/\(left\[0\], left\[1\]\)/(left[1], left[0])/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|weights of the lower rows are those of the next columns|s/\(left\[2\], left\[3\]\)/(right[0], right[1])/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the mask hides the query's own position|s/first_key \+ n \* 8 \+ i > query/first_key + n * 8 + i >= query/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the mask shows the next position|s/first_key \+ n \* 8 \+ i > query/first_key + n * 8 + i > query + 1/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|a query has no gradient of its own key|s/key > query \? 0/key >= query ? 0/
@@ -72,8 +72,10 @@ emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|dropout is forgotten
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is weighted by dout|s/\(dk, dprobabilities, q,/(dk, dprobabilities, q + kTileElements<kHead>,/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is not scaled|s/store_rows<kHead>\(dk, op\.scale, op\.scale/store_rows<kHead>(dk, 1, 1/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the lower rows have the mask of the upper ones|s/row \+ i \/ 2 \* 8/row/
+emulated_fp16|attention|attention_mma|attention_mma_cuda.cu|fragments of fp16 are multiplied as bf16|s/multiply_16x8x16<Element>/multiply_16x8x16<__nv_bfloat16>/
+emulated_fp16|adamw|adamw|launch_cuda.cuh|numbers of fp16 are rounded to bf16 first|s/return __float2half_rn\(value\)/return __float2half_rn(__bfloat162float(__float2bfloat16_rn(value)))/
 races_bf16|attention|attention_mma|attention_mma_cuda.cu|a tile is replaced while it is used|s/__syncthreads\(\);  \/\/ the tile is there, and the one before has been used//
-emulated_bf16|adamw|adamw|adamw_cuda.cu|the copy to compute with stays old|s/if \(update\.compute_copy != nullptr\) store<kWidth>\(parameter, update\.compute_copy, i\);//
+emulated_bf16|adamw|adamw|adamw_cuda.cu|the copy to compute with stays old|s/if \(compute_copy != nullptr\) store<kWidth>\(parameter, compute_copy, i\);//
 TABLE
 }
 
@@ -81,8 +83,8 @@ TABLE
 try() {
   local build=$1 line=$2 program suite kernel file wrong change work object compile link verdict="" precision=fp32
   IFS='|' read -r program suite kernel file wrong change <<<"$line"
-  [[ $program != *_bf16 ]] || precision=bf16
-  program=${program%_bf16}
+  [[ $program != *_?[fp]16 ]] || precision=${program##*_}
+  program=${program%_?[fp]16}
   work=$(mktemp -d)
   mkdir -p "$work/libcore/kernels"
   cp "libcore/kernels/${kernel}_cuda.cu" "$work/libcore/kernels/"

@@ -23,13 +23,32 @@ std::string test_precision() {
   return name == nullptr ? "fp32" : name;
 }
 
-float rounded(float value) {
-  return test_precision() == "bf16"
-             ? formats::float_from_bfloat16(formats::bfloat16_from_float(value))
-             : value;
+namespace {
+
+// The 16 bits of a number of `type`, and back.
+std::uint16_t encoded(device::DataType type, float value) {
+  return type == device::DataType::kF16 ? formats::half_from_float(value)
+                                        : formats::bfloat16_from_float(value);
+}
+float decoded(device::DataType type, std::uint16_t bits) {
+  return type == device::DataType::kF16 ? formats::float_from_half(bits)
+                                        : formats::float_from_bfloat16(bits);
 }
 
-double rounding_of_twin() { return test_precision() == "bf16" ? 0x1p-7 : 0; }
+}  // namespace
+
+float rounded(float value) {
+  const auto precision = test_precision();
+  const auto through = [&](device::DataType type) { return decoded(type, encoded(type, value)); };
+  if (precision == "bf16") return through(device::DataType::kBF16);
+  return precision == "fp16" ? through(device::DataType::kF16) : value;
+}
+
+double rounding_of_twin() {
+  const auto precision = test_precision();
+  if (precision == "bf16") return 0x1p-7;
+  return precision == "fp16" ? 0x1p-10 : 0;
+}
 
 std::vector<float> random_floats(std::int64_t count, std::uint32_t seed) {
   std::vector<float> values(static_cast<std::size_t>(count));
@@ -83,11 +102,12 @@ TensorView Backend::allocate(device::DataType type, std::int64_t count,
 
 TensorView Backend::upload(const std::vector<float>& values,
                            std::initializer_list<std::int64_t> shape) {
-  if (kernels_->compute_type() == device::DataType::kF32) return upload_floats(values, shape);
-  const auto tensor =
-      allocate(kernels_->compute_type(), static_cast<std::int64_t>(values.size()), shape);
+  const auto type = kernels_->compute_type();
+  if (type == device::DataType::kF32) return upload_floats(values, shape);
+  const auto tensor = allocate(type, static_cast<std::int64_t>(values.size()), shape);
   std::vector<std::uint16_t> halves(values.size());
-  std::ranges::transform(values, halves.begin(), formats::bfloat16_from_float);
+  std::ranges::transform(values, halves.begin(),
+                         [type](float value) { return encoded(type, value); });
   device_->copy_to_device(tensor.data, halves.data(), tensor.bytes());
   return tensor;
 }
@@ -122,7 +142,8 @@ std::vector<float> Backend::download(const TensorView& tensor) {
   } else {
     std::vector<std::uint16_t> halves(values.size());
     device_->copy_to_host(halves.data(), tensor.data, tensor.bytes());
-    std::ranges::transform(halves, values.begin(), formats::float_from_bfloat16);
+    std::ranges::transform(halves, values.begin(),
+                           [&tensor](std::uint16_t bits) { return decoded(tensor.type, bits); });
   }
   return values;
 }

@@ -85,7 +85,9 @@ BOOST_FIXTURE_TEST_CASE(losses_and_gradients_agree_with_reference, Backend) {
     check_close("losses alone", forward(*this, in), expected.losses, kFp32Tolerance);
     auto actual = forward_backward(*this, in);
     check_computed("losses", actual[0], expected.losses, kFp32Tolerance);
-    check_computed("dx", actual[1], expected.dx, kFp32Tolerance);
+    // Logits of up to 10 are rounded as well: that moves their probabilities by twice a rounding.
+    check_computed("dx", actual[1], expected.dx,
+                   std::max(kFp32Tolerance, 2 * support::rounding_of_twin()));
     for (std::int64_t i = in.V * in.C; i < (in.V + in.pad_rows) * in.C; ++i)
       BOOST_REQUIRE(std::isnan(actual[2][i]));
     actual[2].resize(in.V * in.C);
