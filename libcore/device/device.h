@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,20 @@ class Device {
   virtual void fill_zero(void* memory, std::size_t bytes) = 0;
   /// Waits for queued work.
   virtual void synchronize() = 0;
+};
+
+/// Work that is queued again and again with the same arguments: by a call each time, or in a faster
+/// way that a device has for it. Kernels::record() makes the right one.
+class RecordedWork {
+ public:
+  RecordedWork() = default;
+  RecordedWork(const RecordedWork&) = delete;
+  RecordedWork& operator=(const RecordedWork&) = delete;
+  virtual ~RecordedWork() = default;
+  /// Queues what `queue` queues, which is the same at every run: neither waits nor copies from or
+  /// to the host are in it, nor does it take or give memory, but for what grows at its first use.
+  /// Not every run calls it. Stream: queued. Throws: what `queue` throws.
+  virtual void run(const std::function<void()>& queue) { queue(); }
 };
 
 /// `kind`: auto, cpu, cuda. `threads` 0: the CPUs this process may use. Throws: UnavailableError;

@@ -98,6 +98,7 @@ void* CudaDevice::allocate(std::size_t bytes) {
 void CudaDevice::free(void* memory, std::size_t) noexcept {
   // Queued work may still use it.
   cudaStreamSynchronize(stream_);
+  forget_recordings();
   cudaFree(memory);
 }
 
@@ -108,6 +109,10 @@ std::uint64_t CudaDevice::free_bytes() const {
 }
 
 void CudaDevice::copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  // CUDA would do it again at every launch: with the host's memory, whatever is there by then.
+  if (captures_ && kind != cudaMemcpyDeviceToDevice) {
+    check_cuda(cudaErrorStreamCaptureUnsupported, "a copy from or to the host in recorded work");
+  }
   if (bytes != 0) GPT2_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, kind, stream_));
 }
 
@@ -144,6 +149,50 @@ void CudaDevice::queue_to_host(void* to, const void* from, std::size_t bytes) {
   download.to = to;
   download.count = bytes;
   ++downloads_queued_;
+}
+
+cudaGraph_t CudaDevice::capture(const std::function<void()>& queue) {
+  // Other threads may allocate meanwhile.
+  GPT2_CUDA_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+  captures_ = true;
+  const auto end = [&] {
+    captures_ = false;
+    cudaGraph_t graph = nullptr;
+    const auto error = cudaStreamEndCapture(stream_, &graph);
+    return std::pair(error, graph);
+  };
+  try {
+    queue();
+  } catch (...) {
+    if (const auto graph = end().second; graph != nullptr) cudaGraphDestroy(graph);
+    cudaGetLastError();  // what `queue` threw says more
+    throw;
+  }
+  const auto [error, graph] = end();
+  check_cuda(error, "recording work");
+  return graph;
+}
+
+void CudaRecording::run(const std::function<void()>& queue) {
+  if (called_at_ != device_.times_forgotten()) {
+    forget();
+    queue();
+    called_at_ = device_.times_forgotten();
+    return;
+  }
+  if (graph_ == nullptr) {
+    const auto graph = device_.capture(queue);
+    const auto error = cudaGraphInstantiateWithFlags(&graph_, graph, 0);
+    cudaGraphDestroy(graph);
+    check_cuda(error, "recording work");
+  }
+  GPT2_CUDA_CHECK(cudaGraphLaunch(graph_, device_.stream()));
+}
+
+void CudaRecording::forget() noexcept {
+  if (graph_ == nullptr) return;
+  cudaStreamSynchronize(device_.stream());  // it may be under way
+  cudaGraphExecDestroy(std::exchange(graph_, nullptr));
 }
 
 void CudaDevice::synchronize() {

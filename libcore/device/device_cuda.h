@@ -6,6 +6,8 @@
 #include <cuda_runtime_api.h>
 
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -74,6 +76,15 @@ class CudaDevice final : public Device {
 
   cudaStream_t stream() const { return stream_; }
 
+  /// The next run of every CudaRecording calls its function again: memory that it names is gone, or
+  /// the work would be done in another way now.
+  void forget_recordings() { ++times_forgotten_; }
+  std::uint64_t times_forgotten() const { return times_forgotten_; }
+  /// Calls `queue` and keeps what it queues, instead of doing it. What cannot be kept is an error
+  /// then: to wait, to allocate or free memory, to copy from or to the host. Throws:
+  /// UnavailableError, and what `queue` throws.
+  cudaGraph_t capture(const std::function<void()>& queue);
+
  private:
   /// Bytes on their way to the device.
   struct Upload {
@@ -94,6 +105,26 @@ class CudaDevice final : public Device {
   std::size_t next_upload_ = 0;
   std::vector<Download> downloads_;  // the first downloads_queued_ are under way
   std::size_t downloads_queued_ = 0;
+  std::uint64_t times_forgotten_ = 0;
+  bool captures_ = false;
+};
+
+/// Work as one launch. The first run calls `queue` as RecordedWork does; the second captures what
+/// it queues in a graph, which that run and all later ones launch. After
+/// CudaDevice::forget_recordings() it begins anew.
+class CudaRecording final : public RecordedWork {
+ public:
+  /// `device` must outlive it.
+  explicit CudaRecording(CudaDevice& device) : device_(device) {}
+  ~CudaRecording() override { forget(); }
+  void run(const std::function<void()>& queue) override;
+
+ private:
+  void forget() noexcept;
+
+  CudaDevice& device_;
+  std::uint64_t called_at_ = UINT64_MAX;  // times_forgotten() after the first call of `queue`
+  cudaGraphExec_t graph_ = nullptr;
 };
 
 /// Throws UnavailableError "what: NAME: text" unless `error` is cudaSuccess.

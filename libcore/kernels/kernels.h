@@ -290,6 +290,12 @@ class Kernels {
   /// fixed order; waits for the result.
   virtual std::vector<double> sums_of_squares(TensorView x, std::int64_t part) = 0;
 
+  /// For operations that are to be queued again and again with the same arguments, and copies on
+  /// the device between them; on a GPU they become one launch. The kernels must outlive it.
+  virtual std::unique_ptr<device::RecordedWork> record() {
+    return std::make_unique<device::RecordedWork>();
+  }
+
   /// Where a product can be done in several ways, that differ in their bits: finds the fastest way
   /// of each product that `run` does, by timing, and returns a record of them. What products are
   /// added to in `run` is worth nothing afterwards. Empty, and nothing run, where there is one way.

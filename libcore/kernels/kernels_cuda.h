@@ -61,12 +61,19 @@ class CudaKernels final : public Kernels {
   void round_to_bf16(TensorView x) override;
   void convert(TensorView to, TensorView from) override;
   std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
+  std::unique_ptr<device::RecordedWork> record() override {
+    return std::make_unique<device::CudaRecording>(device_);
+  }
   std::string choose_products(const std::function<void()>& run) override {
+    device_.forget_recordings();
     products_.begin_choosing();
     run();
     return products_.end_choosing();
   }
-  bool use_products(std::string_view record) override { return products_.use_choices(record); }
+  bool use_products(std::string_view record) override {
+    device_.forget_recordings();
+    return products_.use_choices(record);
+  }
 
  private:
   cudaStream_t stream() const { return device_.stream(); }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "formats/errors.h"
@@ -48,8 +49,9 @@ struct Decoder::State {
                               {count, config.heads, capacity, config.head_size()});
   }
   void copy_sequence(std::int64_t from, std::int64_t to, std::int64_t positions);
-  void feed(std::span<const std::int32_t> tokens, std::int64_t first, std::int64_t count,
-            bool wants_logits);
+  void upload(std::span<const std::int32_t> tokens, std::int64_t count);
+  void queue(std::int64_t first, std::int64_t count, std::int64_t length, bool wants_logits);
+  void download_logits(std::int64_t first, std::int64_t count);
 
   Gpt2& model;
   device::Device& device;
@@ -62,18 +64,25 @@ struct Decoder::State {
   device::DeviceBuffer device_position;  // (1) i32
   device::DeviceBuffer device_logits;    // (sequences, V)
   std::vector<float> logits;
+  // Of one token of each of so many sequences, from the first on. A step of a small model is as
+  // long as it takes to launch its kernels.
+  std::array<std::unique_ptr<device::RecordedWork>, kMostSequences + 1> steps;
 };
 
-/// Feeds (count, n) tokens of the sequences from `first` on, which fit the cache, through all
-/// layers; `wants_logits` of the last position: into the rows of these sequences.
-void Decoder::State::feed(std::span<const std::int32_t> tokens, std::int64_t first,
-                          std::int64_t count, bool wants_logits) {
+/// (count, n) tokens, which fit the cache, and their first position.
+void Decoder::State::upload(std::span<const std::int32_t> tokens, std::int64_t count) {
+  const auto& a = arena.plan(count, std::ssize(tokens) / count, false);
+  device.queue_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
+  const auto first_position = static_cast<std::int32_t>(position);
+  device.queue_to_device(device_position.data(), &first_position, sizeof first_position);
+}
+
+/// Feeds what was uploaded, `length` tokens of each of the `count` sequences from `first` on,
+/// through all layers; `wants_logits` of the last position: into the rows of these sequences.
+void Decoder::State::queue(std::int64_t first, std::int64_t count, std::int64_t length,
+                           bool wants_logits) {
   const auto C = config.channels, V = config.vocab_size;
-  const auto length = std::ssize(tokens) / count;
   const auto& a = arena.plan(count, length, false);
-  device.copy_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
-  const auto at = static_cast<std::int32_t>(position);
-  device.copy_to_device(device_position.data(), &at, sizeof at);
   const TensorView first_position(device_position.data(), DataType::kI32, {1});
   embed_tokens(model.kernels(), config, parameters, a, count, length, first_position, {});
   forward_layers(model.kernels(), config, parameters, a, count, length, {},
@@ -110,7 +119,13 @@ void Decoder::State::feed(std::span<const std::int32_t> tokens, std::int64_t fir
   const TensorView rows(device_logits.f32() + first * V, DataType::kF32, {count, V});
   model.kernels().head_forward(
       {.x = y, .wte = parameters.wte, .logits = rows, .N = count, .C = C, .V = V});
-  device.copy_to_host(logits.data() + first * V, rows.data, rows.bytes());
+}
+
+void Decoder::State::download_logits(std::int64_t first, std::int64_t count) {
+  const auto before = first * config.vocab_size;
+  device.queue_to_host(logits.data() + before, device_logits.f32() + before,
+                       static_cast<std::size_t>(count * config.vocab_size) * sizeof(float));
+  device.synchronize();
 }
 
 /// The first `positions` positions of a sequence, in every layer and head.
@@ -184,9 +199,12 @@ std::span<const float> Decoder::prefill(std::span<const std::int32_t> tokens,
                                        static_cast<std::size_t>(length));
     for (state.position = 0; state.position < length;) {
       const auto count = std::min(kRowsOfPiece, length - state.position);
-      state.feed(
+      const bool is_last = state.position + count == length;
+      state.upload(
           prompt.subspan(static_cast<std::size_t>(state.position), static_cast<std::size_t>(count)),
-          sequence, 1, state.position + count == length);
+          1);
+      state.queue(sequence, 1, count, is_last);
+      if (is_last) state.download_logits(sequence, 1);
       state.position += count;
     }
   }
@@ -206,7 +224,11 @@ std::span<const float> Decoder::step(std::span<const std::int32_t> tokens) {
         fmt::format("the cache is full: it holds {} positions", state.capacity));
   }
   check_tokens(tokens, state.config.vocab_size, false);
-  state.feed(tokens, 0, state.sequences, true);
+  state.upload(tokens, state.sequences);
+  auto& recorded = state.steps[static_cast<std::size_t>(state.sequences)];
+  if (recorded == nullptr) recorded = state.model.kernels().record();
+  recorded->run([&] { state.queue(0, state.sequences, 1, true); });
+  state.download_logits(0, state.sequences);
   ++state.position;
   return std::span(state.logits)
       .first(static_cast<std::size_t>(state.sequences * state.config.vocab_size));

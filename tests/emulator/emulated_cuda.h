@@ -215,8 +215,10 @@ template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
             cudaStream_t, const Arguments&... arguments) {
   const std::tuple<std::decay_t<Parameters>...> parameters(arguments...);
-  emulator::run_grid({grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes,
-                     [&] { std::apply(kernel, parameters); });
+  emulator::queue([=] {
+    emulator::run_grid({grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes,
+                       [&] { std::apply(kernel, parameters); });
+  });
 }
 
 }  // namespace gpt2::kernels

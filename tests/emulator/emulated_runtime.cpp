@@ -3,11 +3,13 @@
 // The CUDA runtime of the emulated device. Fresh memory is filled with NaNs.
 #include <cuda_runtime_api.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "tests/emulator/emulator.h"
 
@@ -27,7 +29,39 @@ Heap& heap() {
   return instance;
 }
 
+using Work = std::vector<std::function<void()>>;
+
+/// What this thread captures. Its calls alone can break the capture
+/// (cudaStreamCaptureModeThreadLocal).
+struct Capture {
+  bool goes_on = false, broken = false;
+  Work work;
+};
+thread_local Capture capture;
+
+/// For calls that a capture does not allow: they fail, and the capture with them.
+cudaError_t break_capture() {
+  if (!capture.goes_on) return cudaSuccess;
+  capture.broken = true;
+  return cudaErrorStreamCaptureUnsupported;
+}
+
 }  // namespace
+
+struct CUgraph_st {
+  Work work;
+};
+struct CUgraphExec_st {
+  Work work;
+};
+
+void emulator::queue(std::function<void()> work) {
+  if (!capture.goes_on) {
+    work();
+  } else if (!capture.broken) {
+    capture.work.push_back(std::move(work));
+  }
+}
 
 const char* cudaGetErrorName(cudaError_t error) {
   switch (error) {
@@ -39,6 +73,10 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInsufficientDriver";
     case cudaErrorNoDevice:
       return "cudaErrorNoDevice";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+      return "cudaErrorStreamCaptureInvalidated";
     default:
       return "cudaErrorInvalidValue";
   }
@@ -70,6 +108,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
 
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   constexpr std::size_t kAlignment = 256;
+  if (const auto error = break_capture(); error != cudaSuccess) return error;
   const std::scoped_lock lock(heap().mutex);
   *memory = nullptr;
   if (bytes > kDeviceBytes - heap().used) return cudaErrorMemoryAllocation;
@@ -83,6 +122,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
 }
 cudaError_t cudaFree(void* memory) {
   if (memory == nullptr) return cudaSuccess;
+  if (const auto error = break_capture(); error != cudaSuccess) return error;
   const std::scoped_lock lock(heap().mutex);
   const auto piece = heap().pieces.find(memory);
   if (piece == heap().pieces.end()) return cudaErrorInvalidValue;
@@ -93,10 +133,12 @@ cudaError_t cudaFree(void* memory) {
   return cudaSuccess;
 }
 cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
+  if (const auto error = break_capture(); error != cudaSuccess) return error;
   *memory = std::malloc(bytes);
   return *memory != nullptr ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaFreeHost(void* memory) {
+  if (const auto error = break_capture(); error != cudaSuccess) return error;
   std::free(memory);
   return cudaSuccess;
 }
@@ -105,7 +147,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   return *event != nullptr ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return break_capture(); }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   std::free(event);
   return cudaSuccess;
@@ -119,13 +161,13 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
       emulator::is_device_memory(from) != from_device) {
     return cudaErrorInvalidValue;
   }
-  std::memmove(to, from, bytes);
+  emulator::queue([=] { std::memmove(to, from, bytes); });
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t) {
   if (bytes == 0) return cudaSuccess;
   if (!emulator::is_device_memory(memory)) return cudaErrorInvalidValue;
-  std::memset(memory, value, bytes);
+  emulator::queue([=] { std::memset(memory, value, bytes); });
   return cudaSuccess;
 }
 
@@ -133,5 +175,36 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = nullptr;
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return break_capture(); }
 cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) {
+  if (capture.goes_on) return cudaErrorInvalidValue;
+  capture = {.goes_on = true};
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
+  *graph = nullptr;
+  if (!capture.goes_on) return cudaErrorInvalidValue;
+  const auto ended = std::exchange(capture, {});
+  if (ended.broken) return cudaErrorStreamCaptureInvalidated;
+  *graph = new CUgraph_st{ended.work};
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph_t graph,
+                                          unsigned long long) {
+  *executable = new CUgraphExec_st{graph->work};
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
+  if (const auto error = break_capture(); error != cudaSuccess) return error;
+  for (const auto& work : executable->work) work();
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
+  return cudaSuccess;
+}

@@ -41,6 +41,9 @@ void set_order(Order order, std::uint64_t seed = 0);
 void run_grid(Dimensions grid, Dimensions block, std::size_t dynamic_shared_bytes,
               const std::function<void()>& thread);
 
+/// Work of a stream: does it at once, or keeps it for the graph while this thread captures one.
+void queue(std::function<void()> work);
+
 // What follows is called by kernels alone, inside of run_grid.
 
 extern Dimensions block_index, thread_index, grid_size, block_size;

@@ -5,9 +5,11 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "formats/errors.h"
 #include "libcore/kernels/kernels.h"
 #include "tests/emulator/emulated_cuda.h"
 
@@ -76,6 +78,10 @@ void shuffle(float* out) {
   const auto lane = static_cast<float>(threadIdx.x);
   out[threadIdx.x] =
       __shfl_xor_sync(0xffffffffU, lane, 5) + 100 * __shfl_sync(0xffffffffU, lane, 3);
+}
+
+void scale(const float* in, float factor, float* out) {
+  out[threadIdx.x] = factor * in[threadIdx.x];
 }
 
 void barrier_in_a_branch(float*) {
@@ -257,6 +263,73 @@ BOOST_AUTO_TEST_CASE(attention_on_the_tensor_cores_has_no_bank_conflicts) {
                                  .C = C,
                                  .H = 1});
     BOOST_TEST(bank_conflicts == before, "heads of " << C << " channels");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_graph_has_the_arguments_of_its_capture_and_memory_as_it_is) {
+  const Floats in(4), out(4), copy(4);
+  float factor = 2;
+  cudaGraph_t graph = nullptr;
+  BOOST_TEST(cudaStreamBeginCapture(nullptr, cudaStreamCaptureModeThreadLocal) == cudaSuccess);
+  launch(scale, 1, 4, 0, nullptr, in.data, factor, out.data);
+  cudaMemcpyAsync(copy.data, out.data, 16, cudaMemcpyDeviceToDevice, nullptr);
+  cudaMemsetAsync(out.data, 0, 16, nullptr);
+  BOOST_TEST(cudaStreamEndCapture(nullptr, &graph) == cudaSuccess);
+  BOOST_TEST(std::isnan(out.values()[0]));  // kept, not done
+  cudaGraphExec_t executable = nullptr;
+  BOOST_TEST(cudaGraphInstantiateWithFlags(&executable, graph, 0) == cudaSuccess);
+  cudaGraphDestroy(graph);
+  factor = 100;
+  for (const float value : {3.F, 4.F}) {
+    std::fill_n(in.data, 4, value);
+    BOOST_TEST(cudaGraphLaunch(executable, nullptr) == cudaSuccess);
+    BOOST_TEST(copy.values() == std::vector<float>(4, 2 * value), boost::test_tools::per_element());
+    BOOST_TEST(out.values() == std::vector<float>(4), boost::test_tools::per_element());
+  }
+  cudaGraphExecDestroy(executable);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_captured_is_an_error_and_ends_the_capture) {
+  const Floats memory(4);
+  const auto graph_after = [](const auto& call) {
+    cudaGraph_t graph = nullptr;
+    cudaStreamBeginCapture(nullptr, cudaStreamCaptureModeThreadLocal);
+    const auto error = call();
+    BOOST_TEST(error == cudaErrorStreamCaptureUnsupported);
+    BOOST_TEST(cudaStreamEndCapture(nullptr, &graph) == cudaErrorStreamCaptureInvalidated);
+    return graph;
+  };
+  void* other = nullptr;
+  BOOST_TEST(graph_after([&] { return cudaMalloc(&other, 4); }) == nullptr);
+  BOOST_TEST(graph_after([&] { return cudaMallocHost(&other, 4); }) == nullptr);
+  BOOST_TEST(graph_after([&] { return cudaFree(memory.data); }) == nullptr);
+  BOOST_TEST(graph_after([&] { return cudaStreamSynchronize(nullptr); }) == nullptr);
+  BOOST_TEST(graph_after([&] { return cudaEventSynchronize(nullptr); }) == nullptr);
+  BOOST_TEST(cudaStreamSynchronize(nullptr) == cudaSuccess);
+}
+
+BOOST_AUTO_TEST_CASE(recorded_work_neither_waits_nor_allocates_nor_copies_from_or_to_the_host) {
+  const auto device = device::open_device("cuda", 1);
+  const auto kernels = kernels::open_kernels(*device);
+  const device::DeviceBuffer buffer(*device, 4);
+  float value = 0;
+  for (const std::function<void()>& wrong : std::vector<std::function<void()>>{
+           [&] { device->synchronize(); }, [&] { const device::DeviceBuffer more(*device, 4); },
+           [&] { device->copy_to_host(&value, buffer.data(), 4); },
+           [&] { device->queue_to_host(&value, buffer.data(), 4); },
+           [&] { device->queue_to_device(buffer.data(), &value, 4); }}) {
+    device->fill_zero(buffer.data(), 4);
+    const auto work = kernels->record();
+    const auto run = [&] {
+      work->run([&] {
+        device->fill_zero(buffer.data(), 4);
+        wrong();
+      });
+    };
+    run();  // as it is
+    BOOST_CHECK_THROW(run(), formats::UnavailableError);
+    device->copy_to_host(&value, buffer.data(), 4);
+    BOOST_TEST(value == 0);
   }
 }
 

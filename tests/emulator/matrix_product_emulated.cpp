@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "libcore/kernels/product_choices_cuda.h"
+#include "tests/emulator/emulator.h"
 
 namespace gpt2::kernels {
 namespace {
@@ -45,6 +46,60 @@ float slope_of(float x) {
   const double tanh = std::tanh(tanh_argument(x));
   return static_cast<float>(0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * 0.7978845608028654 *
                                                    (1 + 3 * 0.044715 * x * x));
+}
+
+/// The sums of the first `half` of the inner elements are rounded before the others are added.
+void compute(const MatrixProduct& p, std::int64_t half, bool tf32) {
+  const auto factor = [&](const GpuMatrix& m, std::int64_t row, std::int64_t column) {
+    const float value = element(m, row, column);
+    return tf32 && m.type == DataType::kF32 ? rounded_to_tf32(value) : value;
+  };
+  std::vector<float> b(static_cast<std::size_t>(p.inner * p.columns));
+  for (std::int64_t k = 0; k < p.inner; ++k) {
+    for (std::int64_t column = 0; column < p.columns; ++column) {
+      b[k * p.columns + column] = factor(p.b, k, column);
+    }
+  }
+  if (p.epilogue == Epilogue::kColumnSums) {
+    for (std::int64_t column = 0; column < p.columns; ++column) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < p.inner; ++k) sum += b[k * p.columns + column];
+      p.column_sums[column] = static_cast<float>(sum);
+    }
+  }
+  const GpuMatrix bias{.data = const_cast<void*>(p.bias), .type = p.c.type};
+  std::vector<double> sums(static_cast<std::size_t>(p.columns));
+  for (std::int64_t row = 0; row < p.rows; ++row) {
+    std::fill(sums.begin(), sums.end(), 0);
+    for (std::int64_t k = 0; k < p.inner; ++k) {
+      if (k == half) {
+        for (double& sum : sums) sum = static_cast<float>(sum);
+      }
+      const double a = factor(p.a, row, k);
+      const float* b_row = b.data() + k * p.columns;
+      for (std::int64_t column = 0; column < p.columns; ++column) sums[column] += a * b_row[column];
+    }
+    for (std::int64_t column = 0; column < p.columns; ++column) {
+      auto value = static_cast<float>(sums[column]);
+      switch (p.epilogue) {
+        case Epilogue::kNone:
+        case Epilogue::kColumnSums:
+          break;
+        case Epilogue::kBias:
+          value += element(bias, 0, column);
+          break;
+        case Epilogue::kBiasGelu:
+          value += element(bias, 0, column);
+          set_element(p.pre_activation, row, column, value);
+          value = gelu_of(value);
+          break;
+        case Epilogue::kGeluSlope:
+          value *= slope_of(element(p.pre_activation, row, column));
+          break;
+      }
+      set_element(p.c, row, column, value + (p.add ? element(p.c, row, column) : 0));
+    }
+  }
 }
 
 }  // namespace
@@ -89,59 +144,12 @@ bool MatrixProducts::multiply(const MatrixProduct& p) {
                 reinterpret_cast<std::uintptr_t>(p.pre_activation.data) % 16 != 0)) {
     return false;
   }
-  const auto factor = [&](const GpuMatrix& m, std::int64_t row, std::int64_t column) {
-    const float value = element(m, row, column);
-    return state_->tf32 && m.type == DataType::kF32 ? rounded_to_tf32(value) : value;
-  };
-  std::vector<float> b(static_cast<std::size_t>(p.inner * p.columns));
-  for (std::int64_t k = 0; k < p.inner; ++k) {
-    for (std::int64_t column = 0; column < p.columns; ++column) {
-      b[k * p.columns + column] = factor(p.b, k, column);
-    }
+  // As cuBLASLt, which has it where rows lie at multiples of 16 bytes and types are short.
+  if (p.epilogue == Epilogue::kColumnSums && (p.b.type == DataType::kF32 || p.b.stride % 8 != 0)) {
+    return false;
   }
-  if (p.epilogue == Epilogue::kColumnSums) {
-    // As cuBLASLt, which has it where rows lie at multiples of 16 bytes and types are short.
-    if (p.b.type == DataType::kF32 || p.b.stride % 8 != 0) return false;
-    for (std::int64_t column = 0; column < p.columns; ++column) {
-      double sum = 0;
-      for (std::int64_t k = 0; k < p.inner; ++k) sum += b[k * p.columns + column];
-      p.column_sums[column] = static_cast<float>(sum);
-    }
-  }
-  const GpuMatrix bias{.data = const_cast<void*>(p.bias), .type = p.c.type};
-  std::vector<double> sums(static_cast<std::size_t>(p.columns));
   const std::int64_t half = state_->in_halves(p) ? p.inner / 2 : 0;
-  for (std::int64_t row = 0; row < p.rows; ++row) {
-    std::fill(sums.begin(), sums.end(), 0);
-    for (std::int64_t k = 0; k < p.inner; ++k) {
-      if (k == half) {
-        for (double& sum : sums) sum = static_cast<float>(sum);
-      }
-      const double a = factor(p.a, row, k);
-      const float* b_row = b.data() + k * p.columns;
-      for (std::int64_t column = 0; column < p.columns; ++column) sums[column] += a * b_row[column];
-    }
-    for (std::int64_t column = 0; column < p.columns; ++column) {
-      auto value = static_cast<float>(sums[column]);
-      switch (p.epilogue) {
-        case Epilogue::kNone:
-        case Epilogue::kColumnSums:
-          break;
-        case Epilogue::kBias:
-          value += element(bias, 0, column);
-          break;
-        case Epilogue::kBiasGelu:
-          value += element(bias, 0, column);
-          set_element(p.pre_activation, row, column, value);
-          value = gelu_of(value);
-          break;
-        case Epilogue::kGeluSlope:
-          value *= slope_of(element(p.pre_activation, row, column));
-          break;
-      }
-      set_element(p.c, row, column, value + (p.add ? element(p.c, row, column) : 0));
-    }
-  }
+  emulator::queue([p, half, tf32 = state_->tf32] { compute(p, half, tf32); });
   return true;
 }
 

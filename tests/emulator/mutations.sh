@@ -29,6 +29,8 @@ emulated|attention|attention|attention_cuda.cu|a key misses its own query's grad
 races|attention|attention|attention_cuda.cu|queries are replaced while they are used|s/__syncthreads\(\);  \/\/ the queries before have been used//
 emulated|attention|attention|attention_cuda.cu|decoding leaves out the newest key|s/% new_positions \+ 1;/% new_positions;/
 emulated|attention|attention|attention_cuda.cu|decoding counts keys of other shares again|s/key = share; key < key_count/key = 0; key < key_count/
+emulated|attention|attention|attention_cuda.cu|new keys take the first places of the cache|s/t = \*first_position \+ row/t = row/
+emulated|embedding|embedding|embedding_cuda.cu|the position on the device is not taken|s/\(first_position \+ t\) \* op\.C/t * op.C/
 emulated|attention|attention|attention_cuda.cu|a part keeps the scale of its own largest score|s/const float kept = expf\(part\[op\.D\] - max\);/const float kept = 1;/
 emulated|attention|attention|attention_cuda.cu|later slices of a prompt are the first rows again|s/return first_row \+ blockIdx\.x;/return blockIdx.x;/
 races|attention|attention|attention_cuda.cu|a query is read before all of it is there|s/(blockIdx\.y \* op\.D \+ d\]\);\n  \}\n)  __syncthreads\(\);/$1/

@@ -132,6 +132,23 @@ BOOST_AUTO_TEST_CASE(a_sequence_is_what_it_is_alone_to_the_bit) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(other_passes_between_the_steps_change_no_bit) {
+  SmallModel small(odd_config());
+  small.roughen();
+  const auto prompts = random_tokens(2 * 5, 150, 1);
+  Decoder alone(small.model, 2), among_others(small.model, 2);
+  std::vector<std::vector<float>> expected{copy(alone.prefill(prompts, 2))};
+  for (std::uint32_t step = 0; step < 6; ++step) {
+    expected.push_back(copy(alone.step(random_tokens(2, 150, step))));
+  }
+  check_equal(among_others.prefill(prompts, 2), expected[0]);
+  for (std::uint32_t step = 0; step < 6; ++step) {
+    // Ever longer ones, which take memory in the place of memory that steps have used.
+    if (step % 2 == 1) FullPass(small, step, 30);
+    check_equal(among_others.step(random_tokens(2, 150, step)), expected[step + 1]);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(forks_are_the_sequence_that_they_come_from) {
   SmallModel small(odd_config());
   small.roughen();
