@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <compare>
+#include <map>
 #include <numbers>
 
 #include "formats/errors.h"
@@ -56,8 +58,26 @@ struct Gpt2::State {
       : parameters(view_parameters(model)),
         arena(model.device(), model.config(), model.kernels().compute_type()) {}
 
+  /// Passes without dropout are the same work again and again.
+  struct Pass {
+    std::int64_t B, T;
+    float scale = 0;
+    const void* gradients = nullptr;
+    auto operator<=>(const Pass&) const = default;
+  };
+  void run(const Pass& pass, kernels::Kernels& kernels, const std::function<void()>& queue) {
+    constexpr std::size_t kMostRecorded = 16;
+    auto at = recorded.find(pass);
+    if (at == recorded.end()) {
+      if (recorded.size() == kMostRecorded) recorded.clear();
+      at = recorded.emplace(pass, kernels.record()).first;
+    }
+    at->second->run(queue);
+  }
+
   ModelTensors parameters;
   ActivationArena arena;
+  std::map<Pass, std::unique_ptr<device::RecordedWork>> recorded;
 };
 
 Gpt2::Gpt2(device::Device& device, kernels::Kernels& kernels, const Gpt2Config& config)
@@ -143,6 +163,7 @@ void Gpt2::check_shape(std::size_t token_count, std::int64_t B, std::int64_t T) 
 void Gpt2::prepare_training(std::int64_t B, std::int64_t T, Recomputation level) {
   check_shape(static_cast<std::size_t>(B * T), B, T);
   state_->arena.set_recomputation(level);
+  state_->recorded.clear();  // at another level activations lie elsewhere
   state_->arena.plan(B, T, true);
 }
 
@@ -159,18 +180,22 @@ void Gpt2::attend(const Activations& a, std::int64_t B, std::int64_t T, const Dr
                               .dropout = attention_dropout(dropout, layer)});
 }
 
-const Activations& Gpt2::forward(std::span<const std::int32_t> tokens, std::int64_t B,
-                                 std::int64_t T, const DropoutPlan& dropout, bool training) {
+const Activations& Gpt2::upload(std::span<const std::int32_t> tokens, std::int64_t B,
+                                std::int64_t T, bool training) {
   check_shape(tokens.size(), B, T);
   check_tokens(tokens, config_.vocab_size, false);
-  const auto& p = state_->parameters;
   const auto& a = state_->arena.plan(B, T, training);
   device_.queue_to_device(a.tokens.data, tokens.data(), tokens.size_bytes());
+  return a;
+}
+
+void Gpt2::forward(const Activations& a, std::int64_t B, std::int64_t T,
+                   const DropoutPlan& dropout) {
+  const auto& p = state_->parameters;
   embed_tokens(kernels_, config_, p, a, B, T, {}, dropout);
   forward_layers(kernels_, config_, p, a, B, T, dropout,
                  [&](std::int64_t layer) { attend(a, B, T, dropout, layer); });
   last_layernorm(kernels_, config_, p, a, B, T, dropout);
-  return a;
 }
 
 void Gpt2::losses(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets,
@@ -178,15 +203,18 @@ void Gpt2::losses(std::span<const std::int32_t> tokens, std::span<const std::int
   check_shape(targets.size(), B, T);
   check_shape(losses.size(), B, T);
   check_tokens(targets, config_.vocab_size, true);
-  const auto& a = forward(tokens, B, T, {}, false);
+  const auto& a = upload(tokens, B, T, false);
   device_.queue_to_device(a.targets.data, targets.data(), targets.size_bytes());
-  kernels_.classifier_forward({.x = a.ln_f,
-                               .wte = state_->parameters.wte,
-                               .targets = a.targets,
-                               .losses = a.losses,
-                               .N = B * T,
-                               .C = config_.channels,
-                               .V = config_.vocab_size});
+  state_->run({.B = B, .T = T}, kernels_, [&] {
+    forward(a, B, T, {});
+    kernels_.classifier_forward({.x = a.ln_f,
+                                 .wte = state_->parameters.wte,
+                                 .targets = a.targets,
+                                 .losses = a.losses,
+                                 .N = B * T,
+                                 .C = config_.channels,
+                                 .V = config_.vocab_size});
+  });
   device_.copy_to_host(losses.data(), a.losses.data, losses.size_bytes());
 }
 
@@ -197,7 +225,8 @@ void Gpt2::logits(std::span<const std::int32_t> tokens, std::int64_t B, std::int
     throw formats::UsageError(fmt::format("{} tokens need {} x {} logits, not {}", tokens.size(),
                                           tokens.size(), V, logits.size()));
   }
-  const auto& a = forward(tokens, B, T, {}, false);
+  const auto& a = upload(tokens, B, T, false);
+  forward(a, B, T, {});
   const device::DeviceBuffer memory(device_, logits.size_bytes());
   kernels_.head_forward({.x = a.ln_f,
                          .wte = state_->parameters.wte,
@@ -224,12 +253,27 @@ void Gpt2::forward_backward(std::span<const std::int32_t> tokens,
     throw formats::UsageError(fmt::format("the gradients need {} bytes, not {}",
                                           table_.buffer_bytes(), gradients.bytes()));
   }
+  const auto& a = upload(tokens, B, T, true);
+  device_.queue_to_device(a.targets.data, targets.data(), targets.size_bytes());
+  const auto queue = [&] {
+    forward(a, B, T, dropout);
+    backward(a, B, T, scale, dropout, gradients, finished_from);
+  };
+  if (dropout.probability == 0 && !finished_from) {
+    state_->run({B, T, scale, gradients.data()}, kernels_, queue);
+  } else {
+    queue();
+  }
+  device_.queue_to_host(losses.data(), a.losses.data, losses.size_bytes());
+}
+
+void Gpt2::backward(const Activations& a, std::int64_t B, std::int64_t T, float scale,
+                    const DropoutPlan& dropout, const device::DeviceBuffer& gradients,
+                    const FinishedFrom& finished_from) {
   const auto N = B * T, C = config_.channels, F = config_.inner_channels();
   const auto& parameters = state_->parameters;
   const TensorView all_gradients(gradients.data(), DataType::kF32, {table_.buffer_elements()});
   const auto dparameters = view_tensors(table_, config_, all_gradients, all_gradients);
-  const auto& a = forward(tokens, B, T, dropout, true);
-  device_.queue_to_device(a.targets.data, targets.data(), targets.size_bytes());
 
   // From here on a.branch is dead, and a.dbranch takes its memory.
   kernels_.classifier_forward_backward({.x = a.ln_f,
@@ -358,7 +402,6 @@ void Gpt2::forward_backward(std::span<const std::int32_t> tokens,
                                .T = T,
                                .C = C,
                                .dropout = embedding_dropout(dropout)});
-  device_.queue_to_host(losses.data(), a.losses.data, losses.size_bytes());
 }
 
 }  // namespace gpt2::model

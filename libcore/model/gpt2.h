@@ -103,10 +103,15 @@ class Gpt2 {
  private:
   struct State;  // views of the parameters, and the activations
   void check_shape(std::size_t token_count, std::int64_t B, std::int64_t T) const;
-  /// Copies the tokens to the device and runs all layers and the last layernorm; returns the
-  /// activations.
-  const Activations& forward(std::span<const std::int32_t> tokens, std::int64_t B, std::int64_t T,
-                             const DropoutPlan& dropout, bool training);
+  /// Copies the tokens to the device, where the activations of a pass have them.
+  const Activations& upload(std::span<const std::int32_t> tokens, std::int64_t B, std::int64_t T,
+                            bool training);
+  /// Runs all layers and the last layernorm.
+  void forward(const Activations& activations, std::int64_t B, std::int64_t T,
+               const DropoutPlan& dropout);
+  void backward(const Activations& activations, std::int64_t B, std::int64_t T, float scale,
+                const DropoutPlan& dropout, const device::DeviceBuffer& gradients,
+                const FinishedFrom& finished_from);
   void attend(const Activations& activations, std::int64_t B, std::int64_t T,
               const DropoutPlan& dropout, std::int64_t layer);
   device::Device& device_;

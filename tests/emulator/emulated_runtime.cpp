@@ -55,6 +55,8 @@ struct CUgraphExec_st {
   Work work;
 };
 
+std::uint64_t emulator::graph_launches = 0;
+
 void emulator::queue(std::function<void()> work) {
   if (!capture.goes_on) {
     work();
@@ -197,6 +199,7 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
   if (const auto error = break_capture(); error != cudaSuccess) return error;
+  ++emulator::graph_launches;
   for (const auto& work : executable->work) work();
   return cudaSuccess;
 }

@@ -43,6 +43,8 @@ void run_grid(Dimensions grid, Dimensions block, std::size_t dynamic_shared_byte
 
 /// Work of a stream: does it at once, or keeps it for the graph while this thread captures one.
 void queue(std::function<void()> work);
+/// Launches of graphs since the program began.
+extern std::uint64_t graph_launches;
 
 // What follows is called by kernels alone, inside of run_grid.
 
