@@ -6,6 +6,8 @@
 #include <cstring>
 #include <exception>
 
+#include "libcore/kernels/kernels.h"
+
 namespace gpt2::comm {
 namespace {
 
@@ -15,6 +17,15 @@ std::string_view bytes_of(std::span<const Value> values) {
 }
 
 }  // namespace
+
+void join_terms(kernels::Kernels& kernels, device::TensorView to, device::TensorView from,
+                device::DataType wire) {
+  if (wire == device::DataType::kBF16) {
+    kernels.round_to_bf16(to);
+    kernels.round_to_bf16(from);
+  }
+  kernels.add(to, from);
+}
 
 std::int64_t Communicator::maximum(std::int64_t value) {
   for (const auto& bytes : gather(bytes_of(std::span<const std::int64_t>(&value, 1)))) {
@@ -47,7 +58,7 @@ void Communicator::together(const std::function<void()>& body) {
   const auto place = error != nullptr ? size() - rank() : 0;  // largest: the first rank's
   const auto first = maximum(place);
   if (first == 0) return;
-  ends_together_ = true;
+  end_together();
   if (place == first) std::rethrow_exception(error);
   throw EndedByAnotherRank();
 }

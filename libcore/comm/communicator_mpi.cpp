@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -158,7 +159,7 @@ class MpiCommunicator final : public Communicator {
     MPI_Comm_size(group(), &size_);
   }
   /// The one of the whole process, which leave() ends.
-  void watch() {
+  void begin_watching() {
     if (size_ == 1) return;
     std::array<char, MPI_MAX_PROCESSOR_NAME> name{};
     int length = 0;
@@ -262,11 +263,7 @@ class MpiCommunicator final : public Communicator {
                 {piece.count}};
       };
       join_pairwise(static_cast<std::size_t>(size_), [&](std::size_t to, std::size_t from) {
-        if (narrow) {
-          kernels_->round_to_bf16(term(to));
-          kernels_->round_to_bf16(term(from));
-        }
-        kernels_->add(term(to), term(from));
+        join_terms(*kernels_, term(to), term(from), wire);
       });
       if (rank_ != 0) {
         std::memcpy(own + piece.first, term(0).f32(), static_cast<std::size_t>(piece.count) * 4);
@@ -292,12 +289,21 @@ class MpiCommunicator final : public Communicator {
     messages.wait();
   }
 
+  std::uint64_t exchange_bytes(device::DataType wire) const override {
+    const auto pieces = static_cast<std::uint64_t>(2 * (size_ - 1));  // even and odd
+    const auto bytes = pieces * static_cast<std::uint64_t>(options_.summed_message_bytes);
+    return wire == device::DataType::kBF16 ? 4 * bytes : bytes;  // sent, received, and as floats
+  }
+
   std::unique_ptr<Communicator> duplicate() override {
     return std::make_unique<MpiCommunicator>(group(), options_);
   }
 
   void say_phase(std::string_view phase) override {
     if (watchdog_) watchdog_->say_phase(phase);
+  }
+  void watch(std::function<void()> check) override {
+    if (watchdog_) watchdog_->watch(std::move(check));
   }
 
   int leave(int code) override {
@@ -385,7 +391,7 @@ std::unique_ptr<Communicator> make_mpi_communicator(const CommunicatorOptions& o
   }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   auto communicator = std::make_unique<MpiCommunicator>(MPI_COMM_WORLD, options);
-  communicator->watch();
+  communicator->begin_watching();
   return communicator;
 }
 

@@ -24,6 +24,8 @@ struct ElementRange {
 class Shares {
  public:
   static constexpr int kUnits = 64;
+  static constexpr std::int64_t kLine =
+      16;  // elements of a cache line, which a unit has whole ones of
   /// Shares of `elements` for `ranks`. With more ranks than units some have no share.
   Shares(std::int64_t elements, int ranks)
       : elements_(elements),
@@ -37,7 +39,6 @@ class Shares {
   ElementRange of_rank(int rank) const { return cut(first_unit(rank), first_unit(rank + 1)); }
 
  private:
-  static constexpr std::int64_t kLine = 16;  // elements of a cache line
   ElementRange cut(int from, int to) const {
     const auto first = std::min(elements_, from * unit_);
     return {first, std::min(elements_, to * unit_) - first};

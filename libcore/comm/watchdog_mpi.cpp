@@ -49,6 +49,11 @@ void Watchdog::say_phase(std::string_view phase) {
   phase_ = phase;
 }
 
+void Watchdog::watch(std::function<void()> check) {
+  const std::lock_guard lock(check_mutex_);
+  check_ = std::move(check);
+}
+
 void Watchdog::run(const std::stop_token& stop) {
   int rank = 0, size = 0;
   {
@@ -69,6 +74,10 @@ void Watchdog::run(const std::stop_token& stop) {
   listen();
   auto last_turn = Clock::now(), heard_at = last_turn;
   while (sent.leaves == 0 || heard.leaves == 0 || !is_done(sending)) {
+    {
+      const std::lock_guard lock(check_mutex_);
+      if (check_) check_();
+    }
     const auto now = Clock::now();
     // This process was stopped, perhaps the whole job with it: the silence proves nothing.
     if (now - last_turn > 10 * kBeatEvery) heard_at = now;

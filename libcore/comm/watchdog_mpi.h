@@ -6,6 +6,7 @@
 #include <mpi.h>
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ class Watchdog {
   /// Ends together with those of the other ranks.
   ~Watchdog();
   void say_phase(std::string_view phase);
+  /// See Communicator::watch(). Waits for a call of the check before.
+  void watch(std::function<void()> check);
 
  private:
   void run(const std::stop_token& stop);
@@ -36,6 +39,8 @@ class Watchdog {
   std::mutex mutex_;  // guards phase_
   std::condition_variable_any wake_up_;
   std::string phase_ = "start";
+  std::mutex check_mutex_;  // guards check_
+  std::function<void()> check_;
   std::jthread thread_;  // last: joined before what it uses goes
 };
 

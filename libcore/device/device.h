@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "libcore/device/tensor_view.h"
 
@@ -57,9 +58,13 @@ class RecordedWork {
   virtual void run(const std::function<void()>& queue) { queue(); }
 };
 
-/// `kind`: auto, cpu, cuda. `threads` 0: the CPUs this process may use. Throws: UnavailableError;
-/// UsageError.
-std::unique_ptr<Device> open_device(std::string_view kind, int threads);
+/// `kind`: auto, cpu, cuda. `threads` 0: the CPUs this process may use. `gpu`: which of
+/// visible_gpus(). Throws: UnavailableError; UsageError.
+std::unique_ptr<Device> open_device(std::string_view kind, int threads, int gpu = 0);
+
+/// A name that no other GPU has, for each GPU that this process may use. None without a driver, and
+/// in a build without CUDA.
+std::vector<std::string> visible_gpus();
 
 /// One allocation on one device, freed by its destructor. Contents start uninitialised.
 /// Owns: the memory; `device` must outlive it. Move-only: a copy is written out at the call site.

@@ -21,6 +21,22 @@ void check_cuda(cudaError_t error, std::string_view what) {
                                               cudaGetErrorName(error), cudaGetErrorString(error)));
 }
 
+std::vector<std::string> cuda_gpus() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) return {};
+  std::vector<std::string> names;
+  for (int number = 0; number < count; ++number) {
+    cudaDeviceProp properties{};
+    GPT2_CUDA_CHECK(cudaGetDeviceProperties(&properties, number));
+    std::string name;
+    for (const char byte : properties.uuid.bytes) {
+      name += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    }
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
 CudaDevice::CudaDevice(int number) {
   int count = 0;
   const auto error = cudaGetDeviceCount(&count);

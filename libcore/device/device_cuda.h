@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -126,6 +127,9 @@ class CudaRecording final : public RecordedWork {
   std::uint64_t called_at_ = UINT64_MAX;  // times_forgotten() after the first call of `queue`
   cudaGraphExec_t graph_ = nullptr;
 };
+
+/// Those of visible_gpus().
+std::vector<std::string> cuda_gpus();
 
 /// Throws UnavailableError "what: NAME: text" unless `error` is cudaSuccess.
 void check_cuda(cudaError_t error, std::string_view what);

@@ -11,9 +11,9 @@
 namespace gpt2::device {
 namespace {
 
-std::unique_ptr<Device> open_cuda() {
+std::unique_ptr<Device> open_cuda([[maybe_unused]] int gpu) {
 #ifdef GPT2_WITH_CUDA
-  return std::make_unique<CudaDevice>(0);
+  return std::make_unique<CudaDevice>(gpu);
 #else
   throw formats::UnavailableError(
       "device cuda: this build has no GPU kernels (GPT2_WITH_CUDA=OFF); take auto or cpu");
@@ -22,15 +22,15 @@ std::unique_ptr<Device> open_cuda() {
 
 }  // namespace
 
-std::unique_ptr<Device> open_device(std::string_view kind, int threads) {
+std::unique_ptr<Device> open_device(std::string_view kind, int threads, int gpu) {
   if (threads < 0) {
     throw formats::UsageError(
         fmt::format("threads: is {}, must be 0 (all allowed CPUs) or more", threads));
   }
-  if (kind == "cuda") return open_cuda();
+  if (kind == "cuda") return open_cuda(gpu);
   if (kind == "auto") {
     try {
-      return open_cuda();
+      return open_cuda(gpu);
     } catch (const formats::UnavailableError&) {
       kind = "cpu";
     }
@@ -39,6 +39,14 @@ std::unique_ptr<Device> open_device(std::string_view kind, int threads) {
     return std::make_unique<CpuDevice>(threads == 0 ? allowed_cpu_count() : threads);
   }
   throw formats::UsageError(fmt::format("device: is '{}', must be auto, cpu or cuda", kind));
+}
+
+std::vector<std::string> visible_gpus() {
+#ifdef GPT2_WITH_CUDA
+  return cuda_gpus();
+#else
+  return {};
+#endif
 }
 
 }  // namespace gpt2::device

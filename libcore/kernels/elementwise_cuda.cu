@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
+#include <type_traits>
 #include <vector>
 
 #include "libcore/kernels/block_sum_cuda.cuh"
@@ -33,8 +34,8 @@ __global__ void round_to_bf16_kernel(float* x, std::int64_t count) {
   store<kWidth>(values, x, i);
 }
 
-template <int kWidth, class To>
-__global__ void convert_kernel(To* to, const float* from, std::int64_t count) {
+template <int kWidth, class To, class From>
+__global__ void convert_kernel(To* to, const From* from, std::int64_t count) {
   const std::int64_t i = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
   if (i >= count) return;
   float values[kWidth];
@@ -91,13 +92,23 @@ void CudaKernels::round_to_bf16(TensorView x) {
 void CudaKernels::convert(TensorView to, TensorView from) {
   const std::int64_t count = to.element_count();
   if (count == 0) return;
-  with_element(to, [&](auto element) {
-    using To = decltype(element);
+  const auto convert_elements = [&](auto* to_elements, const auto* from_elements) {
+    using To = std::remove_pointer_t<decltype(to_elements)>;
+    using From = std::remove_cvref_t<decltype(*from_elements)>;
     with_width<To>(count, {to.data, from.data}, [&](auto width) {
-      launch(convert_kernel<width, To>, blocks_for(count, std::int64_t{kThreads} * width), kThreads,
-             0, stream(), cuda_elements<To>(to), cuda_floats(from), count);
+      launch(convert_kernel<width, To, From>, blocks_for(count, std::int64_t{kThreads} * width),
+             kThreads, 0, stream(), to_elements, from_elements, count);
     });
-  });
+  };
+  if (from.type == device::DataType::kF32) {
+    with_element(to, [&](auto element) {
+      convert_elements(cuda_elements<decltype(element)>(to), cuda_floats(from));
+    });
+  } else {
+    with_element(from, [&](auto element) {
+      convert_elements(cuda_floats(to), cuda_elements<decltype(element)>(from));
+    });
+  }
 }
 
 void CudaKernels::add_rows(const float* rows, std::int64_t row_count, std::int64_t columns,

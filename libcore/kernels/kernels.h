@@ -284,7 +284,7 @@ class Kernels {
   virtual void add(TensorView to, TensorView from) = 0;
   /// Each element of x becomes the nearest number of bf16, ties to even; x stays float.
   virtual void round_to_bf16(TensorView x) = 0;
-  /// to = from, which is float, rounded to the nearest number of its type, ties to even.
+  /// to = from, one of which is float, rounded to the nearest number of its type, ties to even.
   virtual void convert(TensorView to, TensorView from) = 0;
   /// The sum of squares of each `part` elements of x, the last of what is left, in double and in a
   /// fixed order; waits for the result.
@@ -296,6 +296,9 @@ class Kernels {
     return std::make_unique<device::RecordedWork>();
   }
 
+  /// What does products, as equal words where their ways are the same: the GPU's kind and the
+  /// version of its library. Empty where there is one way.
+  virtual std::string products_by() const { return {}; }
   /// Where a product can be done in several ways, that differ in their bits: finds the fastest way
   /// of each product that `run` does, by timing, and returns a record of them. What products are
   /// added to in `run` is worth nothing afterwards. Empty, and nothing run, where there is one way.

@@ -64,6 +64,7 @@ class CudaKernels final : public Kernels {
   std::unique_ptr<device::RecordedWork> record() override {
     return std::make_unique<device::CudaRecording>(device_);
   }
+  std::string products_by() const override { return products_.made_by(); }
   std::string choose_products(const std::function<void()>& run) override {
     device_.forget_recordings();
     products_.begin_choosing();

@@ -58,6 +58,7 @@ class TimedKernels final : public Kernels {
   void round_to_bf16(TensorView x) override;
   void convert(TensorView to, TensorView from) override;
   std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
+  std::string products_by() const override { return kernels_.products_by(); }
   std::string choose_products(const std::function<void()>& run) override {
     return kernels_.choose_products(run);
   }

@@ -253,6 +253,8 @@ MatrixProducts::MatrixProducts(device::CudaDevice& device, bool tf32)
 }
 MatrixProducts::~MatrixProducts() = default;
 
+const std::string& MatrixProducts::made_by() const { return state_->choices.made_by; }
+
 void MatrixProducts::begin_choosing() {
   state_->choices.of_products.clear();
   state_->taken.clear();

@@ -53,6 +53,8 @@ class MatrixProducts {
   /// shape.
   bool multiply(const MatrixProduct& product);
 
+  /// The GPU's kind and the library with its version.
+  const std::string& made_by() const;
   /// Until end_choosing(), the first multiply() of each kind of product times several ways and
   /// takes the fastest; what a product is added to is worth nothing after that. Choices before are
   /// forgotten.

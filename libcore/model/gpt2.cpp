@@ -109,6 +109,12 @@ TensorView Gpt2::compute_copy() const {
   return {compute_copy_.data(), kernels_.compute_type(), {table_.buffer_elements()}};
 }
 
+void Gpt2::renew_compute_copy() {
+  const auto copy = compute_copy();
+  if (!copy) return;
+  kernels_.convert(copy, {parameters_.data(), DataType::kF32, {table_.buffer_elements()}});
+}
+
 std::size_t Gpt2::compute_bytes() const {
   const auto copy = compute_copy();
   return copy ? copy.bytes() : parameters_.bytes();

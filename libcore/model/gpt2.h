@@ -67,6 +67,8 @@ class Gpt2 {
   /// The same rounded to kernels().compute_type(), laid out alike, which products and embeddings
   /// read; empty where that is float. Whoever changes parameters() changes it too.
   TensorView compute_copy() const;
+  /// Rounds all parameters() to it. Stream: queued.
+  void renew_compute_copy();
   /// Units: bytes of the parameters that a pass reads.
   std::size_t compute_bytes() const;
 

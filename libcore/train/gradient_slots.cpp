@@ -21,7 +21,8 @@ GradientSlots::GradientSlots(device::Device& device, kernels::Kernels& kernels,
       kernels_(kernels),
       elements_(elements),
       wire_(wire),
-      communicator_(communicator.duplicate()) {}
+      communicator_(communicator),
+      of_thread_(device.is_host() ? communicator.duplicate() : nullptr) {}
 
 device::TensorView GradientSlots::view(const Partial& partial, comm::ElementRange range) const {
   return {partial.gradients.f32() + range.first, device::DataType::kF32, {range.count}};
@@ -59,12 +60,7 @@ void GradientSlots::close_slot() {
 }
 
 void GradientSlots::add_next(std::size_t to, comm::ElementRange range) {
-  const auto earlier = view(partials_[to], range), later = view(partials_[to + 1], range);
-  if (wire_ == device::DataType::kBF16) {
-    kernels_.round_to_bf16(earlier);
-    kernels_.round_to_bf16(later);
-  }
-  kernels_.add(earlier, later);
+  comm::join_terms(kernels_, view(partials_[to], range), view(partials_[to + 1], range), wire_);
 }
 
 void GradientSlots::drop_last() {
@@ -79,13 +75,12 @@ void GradientSlots::finish_from(std::int64_t first) {
   const comm::ElementRange range{first, unfinished_ - first};
   unfinished_ = first;
   for (std::size_t to = partials_.size() - 1; to-- > 0;) add_next(to, range);
-  if (communicator_->size() == 1) return;
-  const auto values = view(partials_.front(), {0, elements_});
-  under_way_ = std::async(
-      std::launch::async, [this, before = std::move(under_way_), values, range]() mutable {
-        if (before.valid()) before.get();
-        communicator_->reduce_shares(values, {elements_, communicator_->size()}, range, wire_);
-      });
+  if (!of_thread_ || communicator_.size() == 1) return;
+  under_way_ = std::async(std::launch::async, [this, before = std::move(under_way_),
+                                               values = all_of_first(), range]() mutable {
+    if (before.valid()) before.get();
+    of_thread_->reduce_shares(values, {elements_, of_thread_->size()}, range, wire_);
+  });
 }
 
 const device::DeviceBuffer& GradientSlots::join() {
@@ -94,6 +89,10 @@ const device::DeviceBuffer& GradientSlots::join() {
   while (partials_.size() > 1) drop_last();
   joined_ = true;
   if (under_way_.valid()) under_way_.get();
+  if (!of_thread_) {
+    communicator_.reduce_shares(all_of_first(), {elements_, communicator_.size()}, {0, elements_},
+                                wire_);
+  }
   return partials_.front().gradients;
 }
 

@@ -38,7 +38,9 @@ class GradientSlots {
   const device::DeviceBuffer& open_slot();
   void close_slot();
   /// Nothing is added any more, in this step, to elements from `first` on, which only becomes less
-  /// from call to call: they are joined, and the ranks sum them while the caller goes on.
+  /// from call to call: they are joined, and the ranks sum them while the caller goes on. GPUs sum
+  /// all elements at once, in join(): those of one layer are the share of one or two ranks, whose
+  /// links alone would carry them.
   /// Precondition: the open slot is the last one of the step, and every rank makes the same calls.
   void finish_from(std::int64_t first);
 
@@ -59,13 +61,15 @@ class GradientSlots {
   /// The last one is in the one before.
   void drop_last();
   device::TensorView view(const Partial& partial, comm::ElementRange range) const;
+  device::TensorView all_of_first() const { return view(partials_.front(), {0, elements_}); }
 
   device::Device& device_;
   kernels::Kernels& kernels_;
   std::int64_t elements_;
   device::DataType wire_;
-  std::unique_ptr<comm::Communicator> communicator_;  // of the thread under way
-  std::vector<Partial> partials_;                     // sums of neighbouring slots, oldest first
+  comm::Communicator& communicator_;
+  std::unique_ptr<comm::Communicator> of_thread_;  // that under way; none on a GPU
+  std::vector<Partial> partials_;                  // sums of neighbouring slots, oldest first
   std::vector<device::DeviceBuffer> spare_;
   std::int64_t unfinished_ = 0;  // elements of this step before those that are finished
   bool joined_ = false;

@@ -86,13 +86,10 @@ std::string advice(const MemoryQuestion& question, const TrainingPlan& plan) {
 }  // namespace
 
 std::vector<MemoryPlan::Item> MemoryPlan::items_on_device() const {
-  std::vector<Item> items{{"parameters", parameters},
-                          {"gradients", gradients},
-                          {"optimizer", moments},
-                          {"activations", activations},
-                          {"workspace", workspace},
-                          {"evaluation", evaluation},
-                          {"snapshot", device_is_host ? snapshot : 0}};
+  std::vector<Item> items{{"parameters", parameters}, {"gradients", gradients},
+                          {"optimizer", moments},     {"activations", activations},
+                          {"workspace", workspace},   {"evaluation", evaluation},
+                          {"exchange", exchange},     {"snapshot", device_is_host ? snapshot : 0}};
   std::erase_if(items, [](const Item& item) { return item.bytes == 0; });
   return items;
 }
@@ -104,7 +101,8 @@ std::uint64_t MemoryPlan::device_bytes() const {
 }
 
 MemoryPlan plan_memory(const MemoryQuestion& question, const TrainingPlan& plan) {
-  const auto& [config, shape, device, kernels, rank, rank_count, ranks_of_host] = question;
+  const auto& [config, shape, device, kernels, rank, rank_count, ranks_of_host, exchange_bytes] =
+      question;
   const auto type = kernels.compute_type();
   const model::ParameterTable table(shape);
   const bool keeps_share = config.zero == "1";
@@ -148,6 +146,7 @@ MemoryPlan plan_memory(const MemoryQuestion& question, const TrainingPlan& plan)
     memory.evaluation =
         std::max<std::uint64_t>(memory.evaluation, model::Decoder::memory_bytes(shape, type));
   }
+  memory.exchange = exchange_bytes;
   memory.snapshot = memory.moments + (rank == 0 ? table.buffer_bytes() : 0);
   memory.device_is_host = device.is_host();
   memory.host_free = device::free_host_bytes() / static_cast<std::uint64_t>(ranks_of_host);

@@ -23,6 +23,7 @@ struct MemoryPlan {
   std::uint64_t activations = 0;  // of a micro-batch, and their gradients
   std::uint64_t workspace = 0;    // of one operation at a time: logits above all
   std::uint64_t evaluation = 0;   // of questions or samples
+  std::uint64_t exchange = 0;     // what ranks send each other, on its way
   std::uint64_t snapshot = 0;     // on the host: what a checkpoint is written from
   bool device_is_host = true;
   std::uint64_t device_free = 0, host_free = 0;  // for this rank
@@ -43,11 +44,12 @@ struct MemoryQuestion {
   const device::Device& device;
   const kernels::Kernels& kernels;
   int rank = 0, rank_count = 1;
-  int ranks_of_host = 1;  // which share its memory
+  int ranks_of_host = 1;             // which share its memory
+  std::uint64_t exchange_bytes = 0;  // Communicator::exchange_bytes()
 
   /// The same of other settings, which must outlive it.
   MemoryQuestion with(const TrainingConfig& other) const {
-    return {other, shape, device, kernels, rank, rank_count, ranks_of_host};
+    return {other, shape, device, kernels, rank, rank_count, ranks_of_host, exchange_bytes};
   }
 };
 

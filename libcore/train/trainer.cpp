@@ -233,7 +233,9 @@ void Trainer::update(const device::DeviceBuffer& gradients, double norm, double 
   const bool keeps_share = parts_.config.zero == "1";
   if (!keeps_share) gather(gradients);
   parts_.optimizer.step(gradients, norm, learning_rate);
-  if (keeps_share) gather(parts_.model.parameters());
+  if (!keeps_share) return;
+  gather(parts_.model.parameters());
+  if (parts_.communicator.size() > 1) parts_.model.renew_compute_copy();  // of the others' shares
 }
 
 void Trainer::gather(const device::DeviceBuffer& buffer) {

@@ -370,7 +370,7 @@ TrainingPlan make_plan(const TrainingConfig& config, std::int64_t T,
   }
   TrainingPlan plan;
   plan.exact = config.reduction == "exact";
-  plan.wire = config.wire == "bf16" ? device::DataType::kBF16 : device::DataType::kF32;
+  plan.wire = config.wire_type();
   check_rank_count(slots, micro_batch_count, static_cast<std::uint64_t>(rank_count), plan.exact);
   plan.B = static_cast<std::int64_t>(*batch_size);
   plan.T = T;

@@ -57,6 +57,10 @@ struct TrainingConfig {
 
   /// Checks what needs neither data nor model. Throws: UsageError naming the option.
   void check() const;
+  /// Of --wire.
+  device::DataType wire_type() const {
+    return wire == "bf16" ? device::DataType::kBF16 : device::DataType::kF32;
+  }
 };
 
 /// What a resumed run may do with a setting of its checkpoint.

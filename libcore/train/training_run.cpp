@@ -427,6 +427,25 @@ void report_start(const Start& start, const Material& material, std::int64_t T,
   }
 }
 
+std::string host_name() {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  return host.data();
+}
+
+/// A product's bits depend on what computes it.
+void check_same_products(const kernels::Kernels& kernels, comm::Communicator& communicator) {
+  const auto own = kernels.products_by();
+  const auto first = communicator.from_first(own);
+  communicator.together([&] {
+    if (own == first) return;
+    throw formats::UnavailableError(
+        fmt::format("rank {} on {} computes with {}, rank 0 with {}; all ranks need the same kind "
+                    "of GPU and the same library",
+                    communicator.rank(), host_name(), own, first));
+  });
+}
+
 /// How the model's products are done: as the checkpoint says, or in the ways that are found fastest
 /// now, by a micro-batch whose gradients go nowhere. Gives the record for checkpoints to come.
 std::string settle_products(const Start& start, const TrainingPlan& plan, model::Gpt2& model,
@@ -452,6 +471,21 @@ std::string settle_products(const Start& start, const TrainingPlan& plan, model:
         "the matrix products are chosen anew, as the checkpoint's are of another device, library, "
         "batch size or precision; the result will not be the same to the bit");
   }
+  return record;
+}
+
+/// The first rank settles them, for all.
+std::string share_products(const Start& start, const TrainingPlan& plan, model::Gpt2& model,
+                           kernels::Kernels& kernels, std::vector<std::string>& notices,
+                           comm::Communicator& communicator) {
+  std::string record;
+  communicator.together([&] {
+    if (communicator.rank() == 0) {
+      record = settle_products(start, plan, model, kernels, notices);
+    }
+  });
+  record = communicator.from_first(record);
+  if (communicator.rank() != 0 && !record.empty()) kernels.use_products(record);
   return record;
 }
 
@@ -545,12 +579,6 @@ void check_same_start(const Beginning& beginning, comm::Communicator& communicat
   });
 }
 
-std::string host_name() {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  return host.data();
-}
-
 /// Ranks that say the same as this one.
 int ranks_with(const std::string& own, comm::Communicator& communicator) {
   return static_cast<int>(std::ranges::count(communicator.gather(own), own));
@@ -564,14 +592,35 @@ int threads_of_rank(std::uint32_t asked, comm::Communicator& communicator) {
   return std::max(1, device::allowed_cpu_count() / sharing);
 }
 
-/// Several ranks compute on CPUs: no communicator of this version reaches the memory of GPUs.
-std::string device_of_rank(const std::string& asked, int rank_count) {
-  if (rank_count == 1) return asked;
-  if (asked == "cuda") {
-    throw formats::UnavailableError(
-        "--device cuda: several ranks train on CPUs only; take --device cpu, or one rank");
+struct Place {
+  std::string device;
+  int gpu = 0;
+};
+
+/// Ranks of a host that see the same GPUs take one each, in the order of their numbers. With `auto`
+/// all ranks take GPUs if there is one for each, and CPUs otherwise.
+Place place_of_rank(const std::string& asked, comm::Communicator& communicator) {
+  if (communicator.size() == 1 || asked == "cpu") return {asked};
+  const auto gpus = device::visible_gpus();
+  const auto own = fmt::format("{}: {}", host_name(), fmt::join(gpus, " "));
+  const auto all = communicator.gather(own);
+  const auto sharing = std::ranges::count(all, own);
+  const auto number =
+      static_cast<int>(std::count(all.begin(), all.begin() + communicator.rank(), own));
+  const bool enough = comm::reaches_gpus() && sharing <= std::ssize(gpus);
+  if (asked == "auto") {
+    if (communicator.maximum(enough ? 0 : 1) != 0) return {"cpu"};
+    return {"cuda", number};
   }
-  return "cpu";
+  communicator.together([&] {
+    // Where there is none at all, opening the device says why.
+    if (gpus.empty() || sharing <= std::ssize(gpus)) return;
+    throw formats::UnavailableError(
+        fmt::format("--device cuda: {} ranks on {} see {} GPU{} (CUDA_VISIBLE_DEVICES?), and each "
+                    "needs one of its own; start as many ranks as GPUs",
+                    sharing, host_name(), gpus.size(), gpus.size() == 1 ? "" : "s"));
+  });
+  return {asked, number};
 }
 
 /// The record of the lowest validation loss so far.
@@ -588,30 +637,34 @@ std::optional<formats::TrainLogRecord> best_validation(const fs::path& run) {
 
 void run_training(const TrainingConfig& asked, const std::set<std::string>& given,
                   TrainingObserver& observer, const StopSignal& stop_signal,
-                  comm::Communicator& communicator) {
-  const int rank = communicator.rank(), rank_count = communicator.size();
-  const auto folder = open_folder(asked, given, communicator);
-  auto beginning =
-      communicator.make_together([&] { return prepare(asked, given, *folder, rank_count); });
-  check_same_start(beginning, communicator);
-  leave_if_asked(stop_signal, communicator);
+                  comm::Communicator& hosts) {
+  const int rank = hosts.rank(), rank_count = hosts.size();
+  const auto folder = open_folder(asked, given, hosts);
+  auto beginning = hosts.make_together([&] { return prepare(asked, given, *folder, rank_count); });
+  check_same_start(beginning, hosts);
+  leave_if_asked(stop_signal, hosts);
   const Start& start = beginning.start;
   auto& material = beginning.material;
 
-  const int threads = threads_of_rank(start.config.threads, communicator);
-  const auto device = communicator.make_together([&] {
-    return device::open_device(device_of_rank(start.config.device, rank_count), threads);
-  });
-  const auto twin = communicator.make_together(
-      [&] { return kernels::open_kernels(*device, start.config.precision); });
+  const int threads = threads_of_rank(start.config.threads, hosts);
+  const auto place = place_of_rank(start.config.device, hosts);
+  const auto device =
+      hosts.make_together([&] { return device::open_device(place.device, threads, place.gpu); });
+  const auto twin =
+      hosts.make_together([&] { return kernels::open_kernels(*device, start.config.precision); });
+  check_same_products(*twin, hosts);
+  const auto gpus = comm::open_gpu_communicator(hosts, *device, *twin);
+  auto& communicator = gpus ? *gpus : hosts;
   const auto undecided = start.config;
-  const MemoryQuestion question{.config = undecided,
-                                .shape = material.shape,
-                                .device = *device,
-                                .kernels = *twin,
-                                .rank = rank,
-                                .rank_count = rank_count,
-                                .ranks_of_host = ranks_with(host_name(), communicator)};
+  const MemoryQuestion question{
+      .config = undecided,
+      .shape = material.shape,
+      .device = *device,
+      .kernels = *twin,
+      .rank = rank,
+      .rank_count = rank_count,
+      .ranks_of_host = ranks_with(host_name(), communicator),
+      .exchange_bytes = communicator.exchange_bytes(start.config.wire_type())};
   const auto plan = plan_run(beginning, question, communicator);
 
   TrainingObserver nobody;
@@ -643,8 +696,7 @@ void run_training(const TrainingConfig& asked, const std::set<std::string>& give
   communicator.together([&] {
     model.prepare_training(plan.B, plan.T, model::recomputation_named(start.config.recompute));
   });
-  const auto products = communicator.make_together(
-      [&] { return settle_products(start, plan, model, *twin, beginning.notices); });
+  const auto products = share_products(start, plan, model, *twin, beginning.notices, communicator);
   auto& manifest = beginning.manifest;
   if (!products.empty()) manifest.configuration[kProductsKey] = products;
   leave_if_asked(stop_signal, communicator);

@@ -2,7 +2,10 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // Whole runs on an emulated GPU.
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <string_view>
 
+#include "formats/errors.h"
 #include "libcore/model/model_directory.h"
 #include "libcore/train/training_run.h"
 #include "tests/libcore/train/tiny_run.h"
@@ -66,6 +69,37 @@ BOOST_AUTO_TEST_CASE(of_another_batch_size_chooses_products_anew_and_says_it) {
   const auto notices = train(parts, {"batch-size"});
   BOOST_TEST(notices.find("products are chosen anew") != std::string::npos);
   BOOST_TEST(products("parts", "final") != products("whole", "final"));
+}
+
+/// The first of two ranks, the other of which says what this one does.
+struct OneOfTwo : comm::Communicator {
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  std::vector<std::string> gather(std::string_view bytes) override {
+    return {std::string(bytes), std::string(bytes)};
+  }
+  void reduce_shares(device::TensorView /*values*/, const comm::Shares& /*shares*/,
+                     comm::ElementRange /*range*/, device::DataType /*wire*/) override {}
+  void gather_shares(device::TensorView /*values*/, const comm::Shares& /*shares*/) override {}
+  std::unique_ptr<Communicator> duplicate() override { return std::make_unique<OneOfTwo>(); }
+  void say_phase(std::string_view /*phase*/) override {}
+  int leave(int code) override { return code; }
+};
+
+BOOST_AUTO_TEST_CASE(of_several_ranks_is_refused_by_a_build_without_nccl) {
+  if (comm::reaches_gpus()) return;  // tests/ranks has the others
+  auto settings = short_config("ranks");
+  settings.device = "cuda";
+  OneOfTwo ranks;
+  ::setenv("GPT2_EMULATOR_GPUS", "2", /*overwrite=*/1);
+  TrainingObserver nobody;
+  BOOST_CHECK_EXCEPTION(run_training(
+                            settings, {"out"}, nobody, [] { return 0; }, ranks),
+                        formats::UnavailableError, [](const auto& error) {
+                          return std::string_view(error.what()).find("built without NCCL") !=
+                                 std::string_view::npos;
+                        });
+  ::unsetenv("GPT2_EMULATOR_GPUS");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -89,16 +89,25 @@ const char* cudaGetErrorString(cudaError_t error) {
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
-  return cudaSuccess;
+  const char* gpus = std::getenv("GPT2_EMULATOR_GPUS");
+  *count = gpus != nullptr ? std::atoi(gpus) : 1;
+  return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
-cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidValue; }
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
-  *properties = {.name = "emulated GPU",
+cudaError_t cudaSetDevice(int device) {
+  int count = 0;
+  cudaGetDeviceCount(&count);
+  return device >= 0 && device < count ? cudaSuccess : cudaErrorInvalidValue;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  *properties = {.name = "emulated GPU",  // its kind, unless GPT2_EMULATOR_GPU says another
+                 .uuid = {{static_cast<char>(device)}},
                  .totalGlobalMem = kDeviceBytes,
                  .major = 8,
                  .minor = 6,
                  .multiProcessorCount = 4};
+  if (const char* kind = std::getenv("GPT2_EMULATOR_GPU"); kind != nullptr) {
+    std::strncpy(properties->name, kind, sizeof(properties->name) - 1);
+  }
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {

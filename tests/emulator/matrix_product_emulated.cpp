@@ -105,7 +105,11 @@ void compute(const MatrixProduct& p, std::int64_t half, bool tf32) {
 }  // namespace
 
 struct MatrixProducts::State {
-  explicit State(bool rounds_to_tf32) : tf32(rounds_to_tf32) { choices.made_by = "emulated GPU"; }
+  explicit State(bool rounds_to_tf32) : tf32(rounds_to_tf32) {
+    cudaDeviceProp properties{};
+    cudaGetDeviceProperties(&properties, 0);
+    choices.made_by = properties.name;
+  }
   /// Whether the product's sums are taken in two halves, the other way that there is. Timing would
   /// find now the one and now the other.
   bool in_halves(const MatrixProduct& p) {
@@ -125,6 +129,8 @@ struct MatrixProducts::State {
 MatrixProducts::MatrixProducts(device::CudaDevice&, bool tf32)
     : state_(std::make_unique<State>(tf32)) {}
 MatrixProducts::~MatrixProducts() = default;
+
+const std::string& MatrixProducts::made_by() const { return state_->choices.made_by; }
 
 void MatrixProducts::begin_choosing() {
   state_->choices.of_products.clear();

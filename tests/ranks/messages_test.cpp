@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // Started as several ranks by messages.sh: what they say to each other arrives whole, in pieces of
-// a few bytes.
+// a few bytes; sums and shares are of memory of the device that GPT2_TEST_DEVICE names.
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -13,6 +13,9 @@
 
 #include "formats/half_precision.h"
 #include "libcore/comm/communicator.h"
+#include "libcore/device/device.h"
+#include "libcore/kernels/kernels.h"
+#include "tests/support/backend.h"
 
 namespace gpt2::comm {
 namespace {
@@ -22,11 +25,22 @@ constexpr auto kF32 = device::DataType::kF32, kBF16 = device::DataType::kBF16;
 /// MPI begins and ends once in a process.
 struct Ranks {
   Ranks() {
-    communicator =
-        open_communicator({.launched = true, .message_bytes = 40, .summed_message_bytes = 24});
+    hosts = open_communicator({.launched = true, .message_bytes = 40, .summed_message_bytes = 24});
+    device = device::open_device(support::test_device(), 1, hosts->rank());
+    kernels = kernels::open_kernels(*device);
+    of_gpus = open_gpu_communicator(*hosts, *device, *kernels, /*exchange_bytes=*/120);
+    BOOST_REQUIRE((of_gpus == nullptr) == device->is_host());
   }
-  ~Ranks() { communicator->leave(0); }
-  static inline std::unique_ptr<Communicator> communicator;
+  ~Ranks() {
+    of_gpus.reset();
+    hosts->leave(0);
+  }
+  static Communicator& all() { return of_gpus ? *of_gpus : *hosts; }
+
+  static inline std::unique_ptr<Communicator> hosts;
+  static inline std::unique_ptr<device::Device> device;
+  static inline std::unique_ptr<kernels::Kernels> kernels;
+  static inline std::unique_ptr<Communicator> of_gpus;
 };
 
 /// Magnitudes so far apart that another order of adding gives other bits.
@@ -56,8 +70,14 @@ std::vector<float> sums_of(int ranks, std::int64_t elements, device::DataType wi
   return terms.front();
 }
 
-device::TensorView view(std::vector<float>& values) {
-  return {values.data(), device::DataType::kF32, {std::ssize(values)}};
+/// The values on the device while `use` has them there.
+template <typename Use>
+void on_device(std::vector<float>& values, const Use& use) {
+  const auto bytes = values.size() * sizeof(float);
+  const device::DeviceBuffer memory(*Ranks::device, bytes);
+  Ranks::device->copy_to_device(memory.data(), values.data(), bytes);
+  use(device::TensorView(memory.data(), kF32, {std::ssize(values)}));
+  Ranks::device->copy_to_host(values.data(), memory.data(), bytes);
 }
 
 BOOST_TEST_GLOBAL_FIXTURE(Ranks);
@@ -65,7 +85,7 @@ BOOST_TEST_GLOBAL_FIXTURE(Ranks);
 BOOST_AUTO_TEST_SUITE(messages)
 
 BOOST_AUTO_TEST_CASE(texts_of_any_length_arrive_whole) {
-  auto& ranks = *Ranks::communicator;
+  auto& ranks = Ranks::all();
   const auto text_of = [](int rank, std::size_t length) {
     std::string text(length + static_cast<std::size_t>(rank), 'a');
     for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 + rank);
@@ -81,7 +101,7 @@ BOOST_AUTO_TEST_CASE(texts_of_any_length_arrive_whole) {
 }
 
 BOOST_AUTO_TEST_CASE(sums_are_the_tree_in_whatever_ranges_they_are_taken) {
-  auto& ranks = *Ranks::communicator;
+  auto& ranks = Ranks::all();
   for (const auto& [elements, wire] :
        {std::pair{1, kF32}, std::pair{37, kF32}, std::pair{5003, kF32}, std::pair{1, kBF16},
         std::pair{37, kBF16}, std::pair{5003, kBF16}}) {
@@ -89,10 +109,12 @@ BOOST_AUTO_TEST_CASE(sums_are_the_tree_in_whatever_ranges_they_are_taken) {
     const auto expected = sums_of(ranks.size(), elements, wire);
     for (const std::int64_t range : {elements, elements / 3 + 1, 17}) {
       auto values = values_of(ranks.rank(), elements);
-      for (std::int64_t end = elements; end > 0; end -= range) {
-        const auto first = std::max<std::int64_t>(0, end - range);
-        ranks.reduce_shares(view(values), shares, {first, end - first}, wire);
-      }
+      on_device(values, [&](const device::TensorView& view) {
+        for (std::int64_t end = elements; end > 0; end -= range) {
+          const auto first = std::max<std::int64_t>(0, end - range);
+          ranks.reduce_shares(view, shares, {first, end - first}, wire);
+        }
+      });
       const auto own = shares.of_rank(ranks.rank());
       for (auto i = static_cast<std::size_t>(own.first); std::cmp_less(i, own.end()); ++i) {
         BOOST_REQUIRE_EQUAL(values[i], expected[i]);
@@ -102,14 +124,14 @@ BOOST_AUTO_TEST_CASE(sums_are_the_tree_in_whatever_ranges_they_are_taken) {
 }
 
 BOOST_AUTO_TEST_CASE(every_rank_gets_every_share) {
-  auto& ranks = *Ranks::communicator;
+  auto& ranks = Ranks::all();
   for (const std::int64_t elements : {1, 37, 1000, 5003}) {
     const Shares shares(elements, ranks.size());
     const auto expected = values_of(99, elements);
     const auto own = shares.of_rank(ranks.rank());
     std::vector<float> values(expected.size());
     std::copy_n(expected.begin() + own.first, own.count, values.begin() + own.first);
-    ranks.gather_shares(view(values), shares);
+    on_device(values, [&](const device::TensorView& view) { ranks.gather_shares(view, shares); });
     BOOST_TEST(values == expected, boost::test_tools::per_element());
   }
 }

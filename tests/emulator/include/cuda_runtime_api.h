@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// The part of the CUDA runtime's interface that libcore uses, for builds with the emulator: one
-// device, streams that do their work at once, or capture it in a graph. Defined in
-// emulated_runtime.cpp.
+// The part of the CUDA runtime's interface that libcore uses, for builds with the emulator:
+// streams that do their work at once, or capture it in a graph, and as many devices as
+// GPT2_EMULATOR_GPUS says (1), of which a process uses one. Defined in emulated_runtime.cpp.
 #pragma once
 
 #include <cstddef>
@@ -48,8 +48,12 @@ using cudaEvent_t = struct CUevent_st*;
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 using cudaGraph_t = struct CUgraph_st*;
 using cudaGraphExec_t = struct CUgraphExec_st*;
+struct cudaUUID_t {
+  char bytes[16];
+};
 struct cudaDeviceProp {
   char name[256];
+  cudaUUID_t uuid;
   std::size_t totalGlobalMem;
   int major, minor, multiProcessorCount;
 };

@@ -58,6 +58,9 @@ BOOST_FIXTURE_TEST_CASE(convert_rounds_to_the_nearest, Backend) {
     for (std::size_t i = 0; i < actual.size(); ++i) {
       BOOST_REQUIRE_EQUAL(actual[i], support::rounded(values[i]));
     }
+    const auto back = poisoned_floats({count});
+    kernels().convert(back, to);
+    BOOST_TEST(download(back) == actual, boost::test_tools::per_element());
   }
 }
 

@@ -139,11 +139,15 @@ BOOST_AUTO_TEST_CASE(of_a_rank_has_its_share_of_slots_and_optimizer) {
   auto of_rank = question();
   of_rank.rank = 1;
   of_rank.rank_count = of_rank.ranks_of_host = 4;
+  of_rank.exchange_bytes = 1000;
   const auto shared = plan_memory(of_rank, make_plan(config, kT, kWindows, 4));
   BOOST_TEST(shared.parameters == alone.parameters);
   BOOST_TEST(shared.gradients == alone.gradients / 2);  // of 2 slots and of 8: 2 and 4 buffers
   BOOST_TEST(shared.moments < alone.moments / 3);
   BOOST_TEST(shared.snapshot == shared.moments);  // the first rank writes the weights
+  of_rank.exchange_bytes = 0;
+  BOOST_TEST(plan_memory(of_rank, make_plan(config, kT, kWindows, 4)).device_bytes() ==
+             shared.device_bytes() - 1000);
   config.zero = "0";
   BOOST_TEST(plan_memory(of_rank, make_plan(config, kT, kWindows, 4)).moments == alone.moments);
 }
