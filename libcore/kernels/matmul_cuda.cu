@@ -59,74 +59,97 @@ __global__ void column_sums_kernel(const Element* x, std::int64_t rows, std::int
   partials[blockIdx.y * columns + column] = sum;
 }
 
-// Few rows: a block has 32 columns of the weight, whose rows its warps share out; a thread sums
-// every row of x for one column, so a row's sum has the same order beside any others.
-constexpr int kWarpsOfFew = 16;
+// Few rows are as slow as the weights are read: each thread has several wide loads under way. A
+// row's sum has the same order beside any others.
+constexpr int kRowsAtOnce = 4;
 
-template <class Element>
+// A block has 2 x kWidth columns of the weight, whose rows are shared out over pairs of threads.
+constexpr int kLanesOfRow = 2, kShares = kThreads / kLanesOfRow, kAhead = 4;
+
+template <int kWidth, class Element>
 __global__ void few_rows_kernel(std::int64_t N, std::int64_t K, std::int64_t M, const Element* x,
                                 const Element* weight, const Element* bias, Element* pre_activation,
                                 Element* y) {
-  DYNAMIC_SHARED(float, sums);  // (warps, N, lanes)
-  const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
-  const std::int64_t column = std::int64_t{blockIdx.x} * kWarpLanes + lane;
-  float totals[kFewRows] = {};
-  if (column < M) {
-    for (std::int64_t k = warp; k < K; k += kWarpsOfFew) {
-      const float w = to_float(weight[k * M + column]);
-      for (int row = 0; row < kFewRows; ++row) {
-        if (row < N) totals[row] += to_float(x[row * K + k]) * w;
+  constexpr int kColumns = kLanesOfRow * kWidth, kSums = kRowsAtOnce * kColumns;
+  constexpr int kStride = kSums + 1;  // neighbouring shares begin in neighbouring banks
+  constexpr int kParts = kThreads / kSums, kSharesOfPart = kShares / kParts;
+  SHARED_ARRAY(float, sums, kShares* kStride);  // (shares, rows at once, columns)
+  SHARED_ARRAY(float, parts, kThreads);         // (parts, rows at once, columns)
+  const int thread = static_cast<int>(threadIdx.x);
+  const int share = thread / kLanesOfRow, first_of_lane = thread % kLanesOfRow * kWidth;
+  const std::int64_t first_column = std::int64_t{blockIdx.x} * kColumns;
+  const std::int64_t column = first_column + first_of_lane;
+  for (std::int64_t first_row = 0; first_row < N; first_row += kRowsAtOnce) {
+    float totals[kRowsAtOnce][kWidth] = {};
+    for (std::int64_t k = share; k < K && column < M; k += kAhead * kShares) {
+      float w[kAhead][kWidth] = {};
+      UNROLLED for (int ahead = 0; ahead < kAhead; ++ahead) {
+        const std::int64_t at = k + ahead * kShares;
+        if (at < K) load<kWidth>(weight, at * M + column, w[ahead]);
+      }
+      UNROLLED for (int ahead = 0; ahead < kAhead; ++ahead) {
+        const std::int64_t at = k + ahead * kShares;
+        UNROLLED for (int row = 0; row < kRowsAtOnce; ++row) {
+          if (at >= K || first_row + row >= N) continue;
+          const float value = to_float(x[(first_row + row) * K + at]);
+          for (int i = 0; i < kWidth; ++i) totals[row][i] += value * w[ahead][i];
+        }
       }
     }
-  }
-  for (int row = 0; row < kFewRows; ++row) {
-    if (row < N) sums[(warp * N + row) * kWarpLanes + lane] = totals[row];
-  }
-  __syncthreads();
-  if (column >= M) return;
-  for (std::int64_t row = warp; row < N; row += kWarpsOfFew) {
-    float total = bias != nullptr ? to_float(bias[column]) : 0;
-    for (int part = 0; part < kWarpsOfFew; ++part) {
-      total += sums[(part * N + row) * kWarpLanes + lane];
+    UNROLLED for (int row = 0; row < kRowsAtOnce; ++row) {
+      if (first_row + row >= N) continue;
+      for (int i = 0; i < kWidth; ++i) {
+        sums[share * kStride + row * kColumns + first_of_lane + i] = totals[row][i];
+      }
     }
+    __syncthreads();  // all sums are there
+    const int place = thread % kSums, part = thread / kSums;
+    const std::int64_t row = first_row + place / kColumns, here = first_column + place % kColumns;
+    if (row < N) {
+      float total = 0;
+      for (int i = 0; i < kSharesOfPart; ++i) {
+        total += sums[(part * kSharesOfPart + i) * kStride + place];
+      }
+      parts[thread] = total;
+    }
+    __syncthreads();  // all parts are there
+    if (part != 0 || row >= N || here >= M) continue;
+    float total = bias != nullptr ? to_float(bias[here]) : 0;
+    for (int other = 0; other < kParts; ++other) total += parts[other * kSums + place];
     if (pre_activation != nullptr) {
-      pre_activation[row * M + column] = from_float<Element>(total);
+      pre_activation[row * M + here] = from_float<Element>(total);
       total = gelu(total);
     }
-    y[row * M + column] = from_float<Element>(total);
+    y[row * M + here] = from_float<Element>(total);
   }
 }
 
-// Few rows against the rows of wte: a block has kHeadRows of them, a thread one with one row of x.
-constexpr int kHeadRows = 16, kHeadTile = 64;
-
-template <class Element>
+// A warp has one row of wte.
+template <int kWidth, class Element>
 __global__ void few_rows_head_kernel(const Element* x, const Element* wte, float* logits,
                                      std::int64_t N, std::int64_t C, std::int64_t V) {
-  SHARED_ARRAY(float, x_tile, kFewRows*(kHeadTile + 1));
-  SHARED_ARRAY(float, wte_tile, kHeadRows*(kHeadTile + 1));
-  const std::int64_t first_token = std::int64_t{blockIdx.x} * kHeadRows;
-  const int thread = static_cast<int>(threadIdx.x);
-  const int token = thread % kHeadRows, row = thread / kHeadRows;
-  float total = 0;
-  for (std::int64_t first = 0; first < C; first += kHeadTile) {
-    const int here = C - first < kHeadTile ? static_cast<int>(C - first) : kHeadTile;
-    __syncthreads();  // the tile before has been used
-    for (int i = thread; i < kHeadRows * kHeadTile; i += kThreads) {
-      const int r = i / kHeadTile, c = i % kHeadTile;
-      const int at = r * (kHeadTile + 1) + c;
-      wte_tile[at] =
-          c < here && first_token + r < V ? to_float(wte[(first_token + r) * C + first + c]) : 0;
-      x_tile[at] = c < here && r < N ? to_float(x[r * C + first + c]) : 0;
+  const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+  const std::int64_t token = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) / kWarpLanes;
+  if (token >= V) return;
+  for (std::int64_t first_row = 0; first_row < N; first_row += kRowsAtOnce) {
+    float totals[kRowsAtOnce] = {};
+    for (std::int64_t c = lane * kWidth; c < C; c += kWarpLanes * kWidth) {
+      float w[kWidth];
+      load<kWidth>(wte, token * C + c, w);
+      UNROLLED for (int row = 0; row < kRowsAtOnce; ++row) {
+        if (first_row + row >= N) continue;
+        float values[kWidth];
+        load<kWidth>(x, (first_row + row) * C + c, values);
+        for (int i = 0; i < kWidth; ++i) totals[row] += values[i] * w[i];
+      }
     }
-    __syncthreads();
-    for (int c = 0; c < here; ++c) {
-      total += x_tile[row * (kHeadTile + 1) + c] * wte_tile[token * (kHeadTile + 1) + c];
+    UNROLLED for (int row = 0; row < kRowsAtOnce; ++row) {
+      if (first_row + row >= N) continue;
+      const float total = warp_sum(totals[row]);
+      if (lane == 0) logits[(first_row + row) * V + token] = total;
     }
   }
-  if (row < N && first_token + token < V) logits[row * V + first_token + token] = total;
 }
-static_assert(kHeadRows * kFewRows == kThreads && kHeadRows == kFewRows);
 
 GpuMatrix matrix(const TensorView& view, std::int64_t stride, bool transposed = false) {
   return {.data = view.data, .type = view.type, .stride = stride, .transposed = transposed};
@@ -148,9 +171,10 @@ void CudaKernels::matmul_forward(const MatmulForward& op) {
     Element *y = cuda_elements<Element>(op.y),
             *pre_activation = cuda_elements<Element>(op.pre_activation);
     if (op.N <= kFewRows) {
-      launch(few_rows_kernel<Element>, blocks_for(op.M, kWarpLanes), dim3(kWarpLanes, kWarpsOfFew),
-             static_cast<std::size_t>(kWarpsOfFew * op.N * kWarpLanes) * sizeof(float), stream(),
-             op.N, op.K, op.M, x, weight, bias, pre_activation, y);
+      with_width<Element>(op.M, {weight}, [&](auto width) {
+        launch(few_rows_kernel<width, Element>, blocks_for(op.M, std::int64_t{kLanesOfRow} * width),
+               kThreads, 0, stream(), op.N, op.K, op.M, x, weight, bias, pre_activation, y);
+      });
       return;
     }
     MatrixProduct product{.rows = op.N,
@@ -241,9 +265,11 @@ void CudaKernels::head_forward(const HeadForward& op) {
   if (op.N <= kFewRows) {
     with_element(op.x, [&](auto element) {
       using Element = decltype(element);
-      launch(few_rows_head_kernel<Element>, blocks_for(op.V, kHeadRows), kThreads, 0, stream(),
-             cuda_elements<Element>(op.x), cuda_elements<Element>(op.wte), cuda_floats(op.logits),
-             op.N, op.C, op.V);
+      const Element *x = cuda_elements<Element>(op.x), *wte = cuda_elements<Element>(op.wte);
+      with_width<Element>(op.C, {x, wte}, [&](auto width) {
+        launch(few_rows_head_kernel<width, Element>, blocks_for(op.V * kWarpLanes, kThreads),
+               kThreads, 0, stream(), x, wte, cuda_floats(op.logits), op.N, op.C, op.V);
+      });
     });
     return;
   }

@@ -43,9 +43,10 @@ emulated|embedding|embedding|embedding_cuda.cu|every row of a token adds all of 
 races|embedding|embedding|embedding_cuda.cu|digits are counted before all are there|s/__syncthreads\(\);//
 emulated|matmul|matmul|matmul_cuda.cu|a transpose is forgotten|s/matrix\(op\.weight, op\.M, true\)/matrix(op.weight, op.M)/
 emulated|matmul|matmul|matmul_cuda.cu|the GELU's input is not kept|s/store<kWidth>\(values, pre_activation, i\);//
-emulated|few_rows|matmul|matmul_cuda.cu|the last warp's share is lost|s/part < kWarpsOfFew;/part < kWarpsOfFew - 1;/
-races|few_rows|matmul|matmul_cuda.cu|tiles of the head are replaced while they are used|s/__syncthreads\(\);  \/\/ the tile before has been used//
-races|few_rows|matmul|matmul_cuda.cu|shares are joined before all are there|s/(= totals\[row\];\n  \}\n)  __syncthreads\(\);/$1/
+emulated|few_rows|matmul|matmul_cuda.cu|the last share of a part is lost|s/i < kSharesOfPart;/i < kSharesOfPart - 1;/
+emulated|few_rows|matmul|matmul_cuda.cu|a row of the head takes the product of the one before|s/first_row \+ row\) \* C \+ c, values/first_row) * C + c, values/
+races|few_rows|matmul|matmul_cuda.cu|shares are joined before all are there|s/__syncthreads\(\);  \/\/ all sums are there//
+races|few_rows|matmul|matmul_cuda.cu|parts are joined before all are there|s/__syncthreads\(\);  \/\/ all parts are there//
 emulated|adamw|adamw|adamw_cuda.cu|the second moment is not corrected|s/v\[k\] \* update\.correction2/v[k]/
 emulated|adamw|adamw|adamw_cuda.cu|decay is left out|s/piece\.weight_decay \* parameter\[k\] \+ step/step/
 emulated|adamw|adamw|adamw_cuda.cu|a block takes the piece of the one before|s/pieces\[blockIdx\.x\]/pieces[blockIdx.x - (blockIdx.x > 0)]/
