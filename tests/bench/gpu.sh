@@ -57,7 +57,7 @@ row "training 1558M, bf16, largest B" "$(train xl gpt2-xl auto 524288 | rate 155
 rm -rf "$work/xl"
 model=$work/small/checkpoints/final
 for sequences in 1 16; do
-  row "decoding 124M, bf16, $sequences sequence(s)" "$(gpt2-sample --device cuda --checkpoint "$model" --prompt 'The' --max-tokens 512 \
+  row "decoding 124M, bf16, $sequences sequence(s)" "$(gpt2-sample --device cuda --checkpoint "$model" --prompt 'The' --max-tokens 1000 \
     --num-sequences $sequences --ignore-end-of-text --json --timing | tail -n 1 | sed -n 's/.*"tokens_per_second": \([^}]*\)}/\1 tokens\/s/p')"
 done
 if [ -n "$hellaswag" ]; then
