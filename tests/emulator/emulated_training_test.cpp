@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <numeric>
 
+#include "libcore/model/decoder.h"
 #include "libcore/optim/adamw.h"
 #include "libcore/train/gradient_slots.h"
 #include "libcore/train/memory_plan.h"
@@ -169,6 +170,23 @@ BOOST_AUTO_TEST_CASE(graphs_of_several_shapes_do_not_disturb_each_other) {
     BOOST_TEST((losses_of(model, shape) == expected[shape]));
   }
   BOOST_TEST(emulator::graph_launches - before == 9U);  // without the first ones, two of them twice
+}
+
+BOOST_AUTO_TEST_CASE(a_step_of_decoding_is_a_graph_for_each_number_of_sequences) {
+  const auto device = device::open_device("cuda", 1);
+  const auto kernels = kernels::open_kernels(*device);
+  Gpt2 model(*device, *kernels, kOdd);
+  model.initialise(5);
+  Decoder decoder(model, 3);
+  decoder.prefill(random_tokens(3 * 4, kOdd.vocab_size, 1), 3);
+  const auto before = emulator::graph_launches;
+  for (const std::int64_t sequences : {3, 2, 1}) {
+    for (int step = 0; step < 4; ++step) {
+      decoder.step(random_tokens(sequences, kOdd.vocab_size, 2));
+    }
+    decoder.leave(0);
+  }
+  BOOST_TEST(emulator::graph_launches - before == 9U);  // the first step of each is queued
 }
 
 BOOST_AUTO_TEST_CASE(the_memory_plan_is_what_a_step_and_a_validation_take) {
