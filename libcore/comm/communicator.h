@@ -18,6 +18,7 @@
 #include "libcore/comm/shares.h"
 #include "libcore/device/device.h"
 #include "libcore/device/tensor_view.h"
+#include "libcore/kernels/pairwise.h"
 
 namespace gpt2::kernels {
 class Kernels;
@@ -30,15 +31,7 @@ struct EndedByAnotherRank final : std::runtime_error {
   EndedByAnotherRank() : std::runtime_error("another rank ended the run") {}
 };
 
-/// Calls join(i, k), "i becomes i + k", for `count` things by the pairwise tree (0+1)+(2+3) ...;
-/// the sum is thing 0. What is left over at one height joins at the next, as a binary counter
-/// carries.
-template <typename Join>
-void join_pairwise(std::size_t count, const Join& join) {
-  for (std::size_t distance = 1; distance < count; distance *= 2) {
-    for (std::size_t i = 0; i + distance < count; i += 2 * distance) join(i, i + distance);
-  }
-}
+using kernels::join_pairwise;
 
 /// One join of what slots and ranks sum: to += from. With a `wire` of kBF16 (else kF32) both are
 /// rounded to it first.

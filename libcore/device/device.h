@@ -34,7 +34,7 @@ class Device {
   virtual void copy_to_device(void* to, const void* from, std::size_t bytes) = 0;
   virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;
   /// Copies that wait for nothing. Stream: queued; `from` may change after the call, and `to` has
-  /// the bytes after the next synchronize() or copy_to_host().
+  /// the bytes after the next synchronize(), copy_to_host() or wait_for() a later mark().
   virtual void queue_to_device(void* to, const void* from, std::size_t bytes) = 0;
   virtual void queue_to_host(void* to, const void* from, std::size_t bytes) = 0;
   /// Stream: queued.
@@ -42,6 +42,11 @@ class Device {
   virtual void fill_zero(void* memory, std::size_t bytes) = 0;
   /// Waits for queued work.
   virtual void synchronize() = 0;
+  /// A place in the queue: after all that was queued up to now.
+  virtual std::uint64_t mark() = 0;
+  /// Waits for what was queued before the mark alone; the bytes of those queue_to_host() calls are
+  /// there then.
+  virtual void wait_for(std::uint64_t mark) = 0;
 };
 
 /// Work that is queued again and again with the same arguments: by a call each time, or in a faster

@@ -159,12 +159,24 @@ void CudaDevice::queue_to_device(void* to, const void* from, std::size_t bytes) 
 
 void CudaDevice::queue_to_host(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
-  if (downloads_queued_ == downloads_.size()) downloads_.emplace_back();
-  auto& download = downloads_[downloads_queued_];
+  Download download;
+  if (!spare_downloads_.empty()) {
+    download = std::move(spare_downloads_.back());
+    spare_downloads_.pop_back();
+  }
   copy(download.bytes.reserve(bytes), from, bytes, cudaMemcpyDeviceToHost);
   download.to = to;
   download.count = bytes;
-  ++downloads_queued_;
+  downloads_.push_back(std::move(download));
+}
+
+void CudaDevice::deliver(std::uint64_t downloads) {
+  for (; delivered_ < downloads; ++delivered_) {
+    auto& download = downloads_.front();
+    std::memcpy(download.to, download.bytes.data(), download.count);
+    spare_downloads_.push_back(std::move(download));
+    downloads_.pop_front();
+  }
 }
 
 cudaGraph_t CudaDevice::capture(const std::function<void()>& queue) {
@@ -213,10 +225,23 @@ void CudaRecording::forget() noexcept {
 
 void CudaDevice::synchronize() {
   GPT2_CUDA_CHECK(cudaStreamSynchronize(stream_));
-  for (std::size_t i = 0; i < downloads_queued_; ++i) {
-    std::memcpy(downloads_[i].to, downloads_[i].bytes.data(), downloads_[i].count);
+  deliver(delivered_ + downloads_.size());
+  marks_.clear();
+}
+
+std::uint64_t CudaDevice::mark() {
+  auto& mark = marks_.emplace_back();
+  mark.number = ++last_mark_;
+  mark.downloads = delivered_ + downloads_.size();
+  mark.passed.record(stream_);
+  return mark.number;
+}
+
+void CudaDevice::wait_for(std::uint64_t mark) {
+  for (; !marks_.empty() && marks_.front().number <= mark; marks_.pop_front()) {
+    marks_.front().passed.wait();
+    deliver(marks_.front().downloads);
   }
-  downloads_queued_ = 0;
 }
 
 }  // namespace gpt2::device

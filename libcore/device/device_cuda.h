@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -74,6 +75,8 @@ class CudaDevice final : public Device {
   void copy_on_device(void* to, const void* from, std::size_t bytes) override;
   void fill_zero(void* memory, std::size_t bytes) override;
   void synchronize() override;
+  std::uint64_t mark() override;
+  void wait_for(std::uint64_t mark) override;
 
   cudaStream_t stream() const { return stream_; }
 
@@ -92,20 +95,29 @@ class CudaDevice final : public Device {
     PinnedBuffer bytes;
     CudaEvent arrived;
   };
-  /// Bytes on their way from it; synchronize() gives them to `to`.
+  /// Bytes on their way from it; who waits for them gives them to `to`.
   struct Download {
     PinnedBuffer bytes;
     void* to = nullptr;
     std::size_t count = 0;
   };
+  struct Mark {
+    std::uint64_t number = 0;
+    std::uint64_t downloads = 0;  // queued before it, since the device was opened
+    CudaEvent passed;
+  };
   void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
+  void deliver(std::uint64_t downloads);  // the first ones, which have arrived
 
   std::string name_;
   cudaStream_t stream_ = nullptr;
   std::array<Upload, 2> uploads_;  // used in turn
   std::size_t next_upload_ = 0;
-  std::vector<Download> downloads_;  // the first downloads_queued_ are under way
-  std::size_t downloads_queued_ = 0;
+  std::deque<Download> downloads_;  // under way, oldest first
+  std::uint64_t delivered_ = 0;     // downloads before these
+  std::vector<Download> spare_downloads_;
+  std::deque<Mark> marks_;  // not waited for yet, oldest first
+  std::uint64_t last_mark_ = 0;
   std::uint64_t times_forgotten_ = 0;
   bool captures_ = false;
 };

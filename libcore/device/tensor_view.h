@@ -11,9 +11,10 @@
 
 namespace gpt2::device {
 
-enum class DataType : std::uint8_t { kF32, kBF16, kF16, kI32 };
+enum class DataType : std::uint8_t { kF32, kBF16, kF16, kI32, kF64 };
 
 constexpr std::size_t bytes_of(DataType type) {
+  if (type == DataType::kF64) return 8;
   return type == DataType::kF32 || type == DataType::kI32 ? 4 : 2;
 }
 
@@ -43,6 +44,10 @@ struct TensorView {
   float* f32() const {
     assert(type == DataType::kF32);
     return static_cast<float*>(data);
+  }
+  double* f64() const {
+    assert(type == DataType::kF64);
+    return static_cast<double*>(data);
   }
   std::int32_t* i32() const {
     assert(type == DataType::kI32);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-#include <cmath>
-
 #include "formats/errors.h"
 #include "libcore/kernels/adamw_pieces.h"
 #include "libcore/kernels/kernels_cpu.h"
@@ -16,23 +14,23 @@
 HWY_BEFORE_NAMESPACE();
 namespace gpt2::kernels::HWY_NAMESPACE {
 
-// correction1, correction2: 1 / (1 - beta^step).
-void update_block(const AdamWUpdate& op, float weight_decay, float correction1, float correction2,
-                  std::int64_t begin, std::int64_t count) {
+void update_block(const AdamWUpdate& op, float weight_decay, std::int64_t begin,
+                  std::int64_t count) {
+  const UpdateOutcome outcome = *op.outcome;
   float* parameter = op.parameter.f32() + begin;
   float* exp_avg = op.exp_avg.f32() + begin;
   float* exp_avg_sq = op.exp_avg_sq.f32() + begin;
   const float* gradient = op.gradient.f32() + begin;
   for_each_vector(count, [&](auto d, std::int64_t i) {
-    const auto g = hn::Mul(hn::LoadU(d, gradient + i), hn::Set(d, op.gradient_scale));
+    const auto g = hn::Mul(hn::LoadU(d, gradient + i), hn::Set(d, outcome.gradient_scale));
     const auto m = hn::MulAdd(hn::Set(d, op.beta1), hn::LoadU(d, exp_avg + i),
                               hn::Mul(hn::Set(d, 1 - op.beta1), g));
     const auto v = hn::MulAdd(hn::Set(d, op.beta2), hn::LoadU(d, exp_avg_sq + i),
                               hn::Mul(hn::Set(d, 1 - op.beta2), hn::Mul(g, g)));
     const auto p = hn::LoadU(d, parameter + i);
-    const auto root = hn::Sqrt(hn::Mul(v, hn::Set(d, correction2)));
+    const auto root = hn::Sqrt(hn::Mul(v, hn::Set(d, outcome.correction2)));
     const auto step =
-        hn::Div(hn::Mul(m, hn::Set(d, correction1)), hn::Add(root, hn::Set(d, op.epsilon)));
+        hn::Div(hn::Mul(m, hn::Set(d, outcome.correction1)), hn::Add(root, hn::Set(d, op.epsilon)));
     const auto change = hn::MulAdd(hn::Set(d, weight_decay), p, step);
     hn::StoreU(m, d, exp_avg + i);
     hn::StoreU(v, d, exp_avg_sq + i);
@@ -53,16 +51,18 @@ void CpuKernels::adamw_update(const AdamWUpdate& op) {
   if (op.compute_copy) {
     throw formats::UsageError("a CPU computes with the parameters themselves, not with a copy");
   }
-  const auto step = static_cast<double>(op.step);
-  const auto correction1 = static_cast<float>(1 / (1 - std::pow(double{op.beta1}, step)));
-  const auto correction2 = static_cast<float>(1 / (1 - std::pow(double{op.beta2}, step)));
+  if (op.outcome->is_done == 0) return;
   constexpr std::int64_t kElementsOfTask = 64 * 1024;
   const auto pieces = pieces_of(op.parts, kElementsOfTask);
   team_.for_each_task(std::ssize(pieces), [&](std::int64_t task, int) {
     const auto& piece = pieces[static_cast<std::size_t>(task)];
     HWY_DYNAMIC_DISPATCH(update_block)
-    (op, piece.weight_decay, correction1, correction2, piece.first, piece.count);
+    (op, piece.weight_decay, piece.first, piece.count);
   });
+}
+
+void CpuKernels::decide_update(const UpdateDecision& op) {
+  decide(doubles_of(op.loss_sums), doubles_of(op.squares), op.terms(), *op.outcome);
 }
 
 }  // namespace gpt2::kernels

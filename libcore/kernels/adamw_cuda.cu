@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // One launch for all parameters: each block reads from a table which elements are its own.
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "libcore/kernels/adamw_pieces.h"
@@ -19,14 +18,17 @@ struct Update {
   const AdamWPart* pieces;  // one for each block
   float *parameter, *exp_avg, *exp_avg_sq;
   const float* gradient;
-  float learning_rate, beta1, beta2, epsilon, gradient_scale;
-  float correction1, correction2;  // 1 / (1 - beta^step)
+  const UpdateOutcome* outcome;
+  float learning_rate, beta1, beta2, epsilon;
 };
 
 // compute_copy may be null.
 template <int kWidth, class Copy>
 __global__ void adamw_kernel(Update update, Copy* compute_copy) {
+  if (update.outcome->is_done == 0) return;
   const AdamWPart piece = update.pieces[blockIdx.x];
+  const float gradient_scale = update.outcome->gradient_scale;
+  const float correction1 = update.outcome->correction1, correction2 = update.outcome->correction2;
   for (std::int64_t offset = std::int64_t{threadIdx.x} * kWidth; offset < piece.count;
        offset += kThreads * kWidth) {
     const std::int64_t i = piece.first + offset;
@@ -36,11 +38,10 @@ __global__ void adamw_kernel(Update update, Copy* compute_copy) {
     load<kWidth>(update.exp_avg, i, m);
     load<kWidth>(update.exp_avg_sq, i, v);
     for (int k = 0; k < kWidth; ++k) {
-      const float g = gradient[k] * update.gradient_scale;
+      const float g = gradient[k] * gradient_scale;
       m[k] = update.beta1 * m[k] + (1 - update.beta1) * g;
       v[k] = update.beta2 * v[k] + (1 - update.beta2) * (g * g);
-      const float step =
-          m[k] * update.correction1 / (sqrtf(v[k] * update.correction2) + update.epsilon);
+      const float step = m[k] * correction1 / (sqrtf(v[k] * correction2) + update.epsilon);
       parameter[k] -= update.learning_rate * (piece.weight_decay * parameter[k] + step);
     }
     store<kWidth>(parameter, update.parameter, i);
@@ -48,6 +49,11 @@ __global__ void adamw_kernel(Update update, Copy* compute_copy) {
     store<kWidth>(m, update.exp_avg, i);
     store<kWidth>(v, update.exp_avg_sq, i);
   }
+}
+
+__global__ void decide_kernel(double* loss_sums, const double* squares, UpdateTerms terms,
+                              UpdateOutcome* outcome) {
+  decide(loss_sums, squares, terms, *outcome);
 }
 
 }  // namespace
@@ -65,20 +71,16 @@ void AdamWTable::fill(device::Device& device, std::span<const AdamWPart> parts) 
 void CudaKernels::adamw_update(const AdamWUpdate& op) {
   adamw_table_.fill(device_, op.parts);
   if (adamw_table_.piece_count() == 0) return;
-  const auto step = static_cast<double>(op.step);
-  const Update update{
-      .pieces = adamw_table_.pieces(),
-      .parameter = cuda_floats(op.parameter),
-      .exp_avg = cuda_floats(op.exp_avg),
-      .exp_avg_sq = cuda_floats(op.exp_avg_sq),
-      .gradient = cuda_floats(op.gradient),
-      .learning_rate = op.learning_rate,
-      .beta1 = op.beta1,
-      .beta2 = op.beta2,
-      .epsilon = op.epsilon,
-      .gradient_scale = op.gradient_scale,
-      .correction1 = static_cast<float>(1 / (1 - std::pow(double{op.beta1}, step))),
-      .correction2 = static_cast<float>(1 / (1 - std::pow(double{op.beta2}, step)))};
+  const Update update{.pieces = adamw_table_.pieces(),
+                      .parameter = cuda_floats(op.parameter),
+                      .exp_avg = cuda_floats(op.exp_avg),
+                      .exp_avg_sq = cuda_floats(op.exp_avg_sq),
+                      .gradient = cuda_floats(op.gradient),
+                      .outcome = op.outcome,
+                      .learning_rate = op.learning_rate,
+                      .beta1 = op.beta1,
+                      .beta2 = op.beta2,
+                      .epsilon = op.epsilon};
   // The widest access that all parts allow.
   std::int64_t divisor = kWidest<float>;
   for (const auto& part : op.parts) {
@@ -94,6 +96,11 @@ void CudaKernels::adamw_update(const AdamWUpdate& op) {
                  kThreads, 0, stream(), update, cuda_elements<Copy>(op.compute_copy));
         });
       });
+}
+
+void CudaKernels::decide_update(const UpdateDecision& op) {
+  launch(decide_kernel, 1, 1, 0, stream(), cuda_elements<double>(op.loss_sums),
+         cuda_elements<double>(op.squares), op.terms(), op.outcome);
 }
 
 }  // namespace gpt2::kernels

@@ -37,7 +37,8 @@ void round_to_bf16(std::int64_t count, float* x) {
   });
 }
 
-double block_sum_of_squares(const float* x, std::int64_t count) {
+template <bool kSquared>
+double block_sum(const float* x, std::int64_t count) {
   const hn::ScalableTag<double> d;
   const hn::Rebind<float, decltype(d)> half;  // as many floats as d has doubles
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -46,12 +47,15 @@ double block_sum_of_squares(const float* x, std::int64_t count) {
   for (; i + 2 * lanes <= count; i += 2 * lanes) {
     const auto x0 = hn::PromoteTo(d, hn::LoadU(half, x + i));
     const auto x1 = hn::PromoteTo(d, hn::LoadU(half, x + i + lanes));
-    sum0 = hn::MulAdd(x0, x0, sum0);
-    sum1 = hn::MulAdd(x1, x1, sum1);
+    sum0 = kSquared ? hn::MulAdd(x0, x0, sum0) : hn::Add(x0, sum0);
+    sum1 = kSquared ? hn::MulAdd(x1, x1, sum1) : hn::Add(x1, sum1);
   }
   double sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1)));
-  for (; i < count; ++i) sum += double{x[i]} * double{x[i]};
+  for (; i < count; ++i) sum += kSquared ? double{x[i]} * double{x[i]} : double{x[i]};
   return sum;
+}
+double block_sum_of(const float* x, std::int64_t count, bool squared) {
+  return squared ? block_sum<true>(x, count) : block_sum<false>(x, count);
 }
 
 // to[k][i] = from[i][k] for 4 x 4 elements.
@@ -101,7 +105,7 @@ namespace gpt2::kernels {
 
 HWY_EXPORT(add_to);
 HWY_EXPORT(round_to_bf16);
-HWY_EXPORT(block_sum_of_squares);
+HWY_EXPORT(block_sum_of);
 HWY_EXPORT(transpose_columns);
 
 namespace {
@@ -162,23 +166,23 @@ void CpuKernels::convert(TensorView to, TensorView from) {
   });
 }
 
-std::vector<double> CpuKernels::sums_of_squares(TensorView x, std::int64_t part) {
-  const float* values = floats_of(x);
-  const std::int64_t count = x.element_count(), parts = divide_up(count, part),
+void CpuKernels::part_sums(const PartSums& op) {
+  const float* values = floats_of(op.x);
+  const std::int64_t count = op.x.element_count(), part = op.part, parts = divide_up(count, part),
                      tasks_of_part = divide_up(part, kElementsOfTask);
   std::vector<double> partials(static_cast<std::size_t>(parts * tasks_of_part));
   team_.for_each_task(std::ssize(partials), [&](std::int64_t task, int) {
     const std::int64_t first = task / tasks_of_part * part;
     const std::int64_t part_count = std::min(part, count - first);
     const std::int64_t begin = std::min(part_count, task % tasks_of_part * kElementsOfTask);
-    partials[static_cast<std::size_t>(task)] = HWY_DYNAMIC_DISPATCH(block_sum_of_squares)(
-        values + first + begin, std::min(kElementsOfTask, part_count - begin));
+    partials[static_cast<std::size_t>(task)] = HWY_DYNAMIC_DISPATCH(block_sum_of)(
+        values + first + begin, std::min(kElementsOfTask, part_count - begin), op.squared);
   });
-  std::vector<double> sums(static_cast<std::size_t>(parts));
+  double* sums = doubles_of(op.sums);
+  std::fill_n(sums, parts, 0.0);
   for (std::size_t i = 0; i < partials.size(); ++i) {
     sums[i / static_cast<std::size_t>(tasks_of_part)] += partials[i];
   }
-  return sums;
 }
 
 }  // namespace gpt2::kernels

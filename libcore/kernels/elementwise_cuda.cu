@@ -11,7 +11,7 @@ namespace gpt2::kernels {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr std::int64_t kElementsOfBlock = 64 * 1024;  // of a sum of squares
+constexpr std::int64_t kElementsOfBlock = 64 * 1024;  // of a sum
 
 template <int kWidth>
 __global__ void add_kernel(float* to, const float* from, std::int64_t count) {
@@ -53,8 +53,9 @@ __global__ void add_rows_kernel(const float* rows, std::int64_t row_count, std::
 }
 
 // The blocks of a part, blocks_of_part of them, are neighbours.
-__global__ void sums_of_squares_kernel(const float* x, std::int64_t count, std::int64_t part,
-                                       unsigned blocks_of_part, double* partials) {
+template <bool kSquared>
+__global__ void part_sums_kernel(const float* x, std::int64_t count, std::int64_t part,
+                                 unsigned blocks_of_part, double* partials) {
   SHARED_ARRAY(double, of_warps, kThreads / kWarpLanes);
   const std::int64_t first = blockIdx.x / blocks_of_part * part;
   const std::int64_t part_end = first + part < count ? first + part : count;
@@ -63,10 +64,22 @@ __global__ void sums_of_squares_kernel(const float* x, std::int64_t count, std::
       begin + kElementsOfBlock < part_end ? begin + kElementsOfBlock : part_end;
   double sum = 0;
   for (std::int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
-    sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    const auto value = static_cast<double>(x[i]);
+    sum += kSquared ? value * value : value;
   }
   sum = block_sum<kThreads>(sum, of_warps);
   if (threadIdx.x == 0) partials[blockIdx.x] = sum;
+}
+
+__global__ void join_blocks_kernel(const double* partials, unsigned parts, unsigned blocks_of_part,
+                                   double* sums) {
+  const unsigned part = blockIdx.x * kThreads + threadIdx.x;
+  if (part >= parts) return;
+  double sum = 0;
+  for (unsigned block = 0; block < blocks_of_part; ++block) {
+    sum += partials[std::int64_t{part} * blocks_of_part + block];
+  }
+  sums[part] = sum;
 }
 
 }  // namespace
@@ -117,18 +130,17 @@ void CudaKernels::add_rows(const float* rows, std::int64_t row_count, std::int64
          columns, stride, sum);
 }
 
-std::vector<double> CudaKernels::sums_of_squares(TensorView x, std::int64_t part) {
-  const std::int64_t count = x.element_count();
-  if (count == 0) return {};
-  const auto parts = blocks_for(count, part), blocks_of_part = blocks_for(part, kElementsOfBlock);
-  std::vector<double> partials(std::size_t{parts} * blocks_of_part);
-  auto* memory = reinterpret_cast<double*>(workspace_.reserve(2 * std::ssize(partials)));
-  launch(sums_of_squares_kernel, parts * blocks_of_part, kThreads, 0, stream(), cuda_floats(x),
-         count, part, blocks_of_part, memory);
-  device_.copy_to_host(partials.data(), memory, partials.size() * sizeof(double));
-  std::vector<double> sums(parts);
-  for (std::size_t i = 0; i < partials.size(); ++i) sums[i / blocks_of_part] += partials[i];
-  return sums;
+void CudaKernels::part_sums(const PartSums& op) {
+  const std::int64_t count = op.x.element_count();
+  if (count == 0) return;
+  const auto parts = blocks_for(count, op.part),
+             blocks_of_part = blocks_for(op.part, kElementsOfBlock);
+  const auto blocks = parts * blocks_of_part;
+  auto* partials = reinterpret_cast<double*>(workspace_.reserve(2 * std::int64_t{blocks}));
+  launch(op.squared ? part_sums_kernel<true> : part_sums_kernel<false>, blocks, kThreads, 0,
+         stream(), cuda_floats(op.x), count, op.part, blocks_of_part, partials);
+  launch(join_blocks_kernel, blocks_for(parts, kThreads), kThreads, 0, stream(), partials, parts,
+         blocks_of_part, cuda_elements<double>(op.sums));
 }
 
 }  // namespace gpt2::kernels

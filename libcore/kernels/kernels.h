@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "libcore/device/device.h"
+#include "libcore/kernels/update_outcome.h"
 
 namespace gpt2::kernels {
 
@@ -207,20 +208,40 @@ struct ClassifierForwardBackward {
                      2 * bytes_of(dwte, V * C)};
   }
 };
+/// sums[i] = the sum of part i of x, or of its squares; each part has `part` elements, the last one
+/// what is left. In double and in a fixed order.
+struct PartSums {
+  TensorView x, sums;  // (n) float, (ceil(n / part)) double
+  std::int64_t part;
+  bool squared = false;
+  Work work() const { return {.bytes = bytes_of(x, x.element_count())}; }
+};
+/// Whether and how the step's gradients change the parameters: kernels/update_outcome.h.
+struct UpdateDecision {
+  TensorView loss_sums, squares;  // double: of the losses by slot, joined in place; of gradients
+  double token_count, grad_clip, beta1, beta2;
+  UpdateOutcome* outcome;  // in the device's memory; the last one comes in
+  UpdateTerms terms() const {
+    return {
+        loss_sums.element_count(), squares.element_count(), token_count, grad_clip, beta1, beta2};
+  }
+  Work work() const { return {.bytes = bytes_of(squares, squares.element_count())}; }
+};
 /// Neighbouring elements that AdamW updates alike.
 struct AdamWPart {
   std::int64_t first = 0, count = 0;
   float weight_decay = 0;
   bool operator==(const AdamWPart&) const = default;
 };
-/// m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr (m/(1-b1^step) / (sqrt(v/(1-b2^step)) + eps)
-/// + wd p), with g = gradient x gradient_scale, for the elements of `parts`; others stay.
+/// m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr (m x correction1 / (sqrt(v x correction2) +
+/// eps) + wd p), with g = gradient x gradient_scale, for the elements of `parts`; others stay. All
+/// stay when the outcome is an update left out.
 struct AdamWUpdate {
   TensorView parameter, gradient, exp_avg, exp_avg_sq;  // same number of elements, float
   TensorView compute_copy;  // empty, or the new parameter once more, rounded to compute_type()
   std::span<const AdamWPart> parts;  // no element is in two
-  float learning_rate, beta1, beta2, epsilon, gradient_scale;
-  std::int64_t step;  // 1 at the first update
+  float learning_rate, beta1, beta2, epsilon;
+  const UpdateOutcome* outcome;  // in the device's memory
   Work work() const {
     std::int64_t count = 0;
     for (const auto& part : parts) count += part.count;
@@ -239,9 +260,6 @@ inline Work work_of_round_to_bf16(const TensorView& x) {
 }
 inline Work work_of_convert(const TensorView& to, const TensorView& from) {
   return {.bytes = bytes_of(to, to.element_count()) + bytes_of(from, to.element_count())};
-}
-inline Work work_of_sums_of_squares(const TensorView& x) {
-  return {.bytes = bytes_of(x, x.element_count())};
 }
 
 /// A pass over B sequences, as forward or as forward and backward.
@@ -280,15 +298,14 @@ class Kernels {
   virtual void classifier_forward_backward(const ClassifierForwardBackward& op) = 0;
   /// Source: Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization, algorithm 2.
   virtual void adamw_update(const AdamWUpdate& op) = 0;
+  virtual void decide_update(const UpdateDecision& op) = 0;
   /// to += from, element by element.
   virtual void add(TensorView to, TensorView from) = 0;
   /// Each element of x becomes the nearest number of bf16, ties to even; x stays float.
   virtual void round_to_bf16(TensorView x) = 0;
   /// to = from, one of which is float, rounded to the nearest number of its type, ties to even.
   virtual void convert(TensorView to, TensorView from) = 0;
-  /// The sum of squares of each `part` elements of x, the last of what is left, in double and in a
-  /// fixed order; waits for the result.
-  virtual std::vector<double> sums_of_squares(TensorView x, std::int64_t part) = 0;
+  virtual void part_sums(const PartSums& op) = 0;
 
   /// For operations that are to be queued again and again with the same arguments, and copies on
   /// the device between them; on a GPU they become one launch. The kernels must outlive it.

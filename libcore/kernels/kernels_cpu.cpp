@@ -31,4 +31,11 @@ std::int32_t* ints_of(const TensorView& view) {
   return static_cast<std::int32_t*>(view.data);
 }
 
+double* doubles_of(const TensorView& view) {
+  if (view && view.type != device::DataType::kF64) {
+    throw formats::UsageError("kernels take sums as double only");
+  }
+  return static_cast<double*>(view.data);
+}
+
 }  // namespace gpt2::kernels

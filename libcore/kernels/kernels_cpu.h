@@ -34,10 +34,11 @@ class CpuKernels final : public Kernels {
   void classifier_forward(const ClassifierForward& op) override;
   void classifier_forward_backward(const ClassifierForwardBackward& op) override;
   void adamw_update(const AdamWUpdate& op) override;
+  void decide_update(const UpdateDecision& op) override;
   void add(TensorView to, TensorView from) override;
   void round_to_bf16(TensorView x) override;
   void convert(TensorView to, TensorView from) override;
-  std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
+  void part_sums(const PartSums& op) override;
 
  private:
   ThreadTeam team_;
@@ -52,7 +53,8 @@ std::int64_t matmul_workspace(const PassShape& shape, bool backward, int threads
 
 /// The elements of a view of type f32, null when it is empty. Throws: UsageError for another type.
 float* floats_of(const TensorView& view);
-/// The same for i32.
+/// The same for i32 and f64.
 std::int32_t* ints_of(const TensorView& view);
+double* doubles_of(const TensorView& view);
 
 }  // namespace gpt2::kernels

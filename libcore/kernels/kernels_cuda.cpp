@@ -53,5 +53,9 @@ std::int32_t* cuda_elements(const TensorView& view) {
   return elements_of<std::int32_t>(view, device::DataType::kI32,
                                    "kernels take tokens and targets as 32-bit integers only");
 }
+template <>
+double* cuda_elements(const TensorView& view) {
+  return elements_of<double>(view, device::DataType::kF64, "kernels take sums as double only");
+}
 
 }  // namespace gpt2::kernels

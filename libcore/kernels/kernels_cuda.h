@@ -57,10 +57,11 @@ class CudaKernels final : public Kernels {
   void classifier_forward(const ClassifierForward& op) override;
   void classifier_forward_backward(const ClassifierForwardBackward& op) override;
   void adamw_update(const AdamWUpdate& op) override;
+  void decide_update(const UpdateDecision& op) override;
   void add(TensorView to, TensorView from) override;
   void round_to_bf16(TensorView x) override;
   void convert(TensorView to, TensorView from) override;
-  std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
+  void part_sums(const PartSums& op) override;
   std::unique_ptr<device::RecordedWork> record() override {
     return std::make_unique<device::CudaRecording>(device_);
   }
@@ -99,7 +100,7 @@ std::int64_t layernorm_workspace(const PassShape& shape);
 std::int64_t matmul_workspace(const PassShape& shape);
 
 /// The elements of a view, null when it is empty. Throws: UsageError unless they are of this type:
-/// float, __nv_bfloat16, __half, std::int32_t.
+/// float, __nv_bfloat16, __half, std::int32_t, double.
 template <class Element>
 Element* cuda_elements(const TensorView& view);
 template <>
@@ -110,6 +111,8 @@ template <>
 __half* cuda_elements(const TensorView& view);
 template <>
 std::int32_t* cuda_elements(const TensorView& view);
+template <>
+double* cuda_elements(const TensorView& view);
 inline float* cuda_floats(const TensorView& view) { return cuda_elements<float>(view); }
 inline std::int32_t* cuda_ints(const TensorView& view) { return cuda_elements<std::int32_t>(view); }
 

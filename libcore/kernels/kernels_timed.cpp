@@ -79,6 +79,9 @@ void TimedKernels::classifier_forward_backward(const ClassifierForwardBackward& 
 void TimedKernels::adamw_update(const AdamWUpdate& op) {
   time("adamw_update", op.work(), [&] { kernels_.adamw_update(op); });
 }
+void TimedKernels::decide_update(const UpdateDecision& op) {
+  time("decide_update", op.work(), [&] { kernels_.decide_update(op); });
+}
 void TimedKernels::convert(TensorView to, TensorView from) {
   time("convert", work_of_convert(to, from), [&] { kernels_.convert(to, from); });
 }
@@ -88,11 +91,8 @@ void TimedKernels::round_to_bf16(TensorView x) {
 void TimedKernels::add(TensorView to, TensorView from) {
   time("add", work_of_add(to, from), [&] { kernels_.add(to, from); });
 }
-std::vector<double> TimedKernels::sums_of_squares(TensorView x, std::int64_t part) {
-  std::vector<double> sums;
-  time("sums_of_squares", work_of_sums_of_squares(x),
-       [&] { sums = kernels_.sums_of_squares(x, part); });
-  return sums;
+void TimedKernels::part_sums(const PartSums& op) {
+  time("part_sums", op.work(), [&] { kernels_.part_sums(op); });
 }
 
 }  // namespace gpt2::kernels

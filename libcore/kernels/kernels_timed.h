@@ -54,10 +54,11 @@ class TimedKernels final : public Kernels {
   void classifier_forward(const ClassifierForward& op) override;
   void classifier_forward_backward(const ClassifierForwardBackward& op) override;
   void adamw_update(const AdamWUpdate& op) override;
+  void decide_update(const UpdateDecision& op) override;
   void add(TensorView to, TensorView from) override;
   void round_to_bf16(TensorView x) override;
   void convert(TensorView to, TensorView from) override;
-  std::vector<double> sums_of_squares(TensorView x, std::int64_t part) override;
+  void part_sums(const PartSums& op) override;
   std::string products_by() const override { return kernels_.products_by(); }
   std::string choose_products(const std::function<void()>& run) override {
     return kernels_.choose_products(run);

@@ -246,10 +246,10 @@ void Gpt2::logits(std::span<const std::int32_t> tokens, std::int64_t B, std::int
 void Gpt2::forward_backward(std::span<const std::int32_t> tokens,
                             std::span<const std::int32_t> targets, std::int64_t B, std::int64_t T,
                             float scale, const DropoutPlan& dropout,
-                            const device::DeviceBuffer& gradients, std::span<float> losses,
+                            const device::DeviceBuffer& gradients, const TensorView& losses,
                             const FinishedFrom& finished_from) {
   check_shape(targets.size(), B, T);
-  check_shape(losses.size(), B, T);
+  check_shape(static_cast<std::size_t>(losses.element_count()), B, T);
   check_tokens(targets, config_.vocab_size, true);
   if (!(dropout.probability >= 0 && dropout.probability < 1)) {
     throw formats::UsageError(fmt::format(
@@ -270,7 +270,7 @@ void Gpt2::forward_backward(std::span<const std::int32_t> tokens,
   } else {
     queue();
   }
-  device_.queue_to_host(losses.data(), a.losses.data, losses.size_bytes());
+  device_.copy_on_device(losses.data, a.losses.data, a.losses.bytes());
 }
 
 void Gpt2::backward(const Activations& a, std::int64_t B, std::int64_t T, float scale,

@@ -95,11 +95,10 @@ class Gpt2 {
   void logits(std::span<const std::int32_t> tokens, std::int64_t B, std::int64_t T,
               std::span<float> logits);
   /// Forward and backward of one micro-batch: adds d(scale x sum of losses)/dp to `gradients` (laid
-  /// out as parameters()) and fills losses (B, T). Stream: queued; the losses are there after
-  /// device().synchronize().
+  /// out as parameters()) and fills losses (B, T), in the device's memory. Stream: queued.
   void forward_backward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> targets,
                         std::int64_t B, std::int64_t T, float scale, const DropoutPlan& dropout,
-                        const device::DeviceBuffer& gradients, std::span<float> losses,
+                        const device::DeviceBuffer& gradients, const device::TensorView& losses,
                         const FinishedFrom& finished_from = {});
 
  private:

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "formats/errors.h"
 
@@ -64,7 +63,9 @@ AdamW::AdamW(model::Gpt2& model, const AdamWOptions& options, comm::ElementRange
       options_(checked(options)),
       owned_(owned),
       exp_avg_(model.device(), static_cast<std::size_t>(owned.count) * sizeof(float)),
-      exp_avg_sq_(model.device(), exp_avg_.bytes()) {
+      exp_avg_sq_(model.device(), exp_avg_.bytes()),
+      squares_(model.device(), comm::Shares::kUnits * sizeof(double)),
+      outcome_(model.device(), sizeof(kernels::UpdateOutcome)) {
   for (const auto& parameter : model.table().parameters()) {
     const auto part = owned_part(parameter);
     if (part.count == 0) continue;
@@ -75,37 +76,54 @@ AdamW::AdamW(model::Gpt2& model, const AdamWOptions& options, comm::ElementRange
   }
   model.device().fill_zero(exp_avg_.data(), exp_avg_.bytes());
   model.device().fill_zero(exp_avg_sq_.data(), exp_avg_sq_.bytes());
+  model.device().fill_zero(outcome_.data(), outcome_.bytes());
 }
 
-double AdamW::gradient_norm(const device::DeviceBuffer& gradients,
-                            comm::Communicator& communicator) const {
+void AdamW::decide(const device::DeviceBuffer& gradients, const StepLosses& losses,
+                   comm::Communicator& communicator) {
   // Gaps and padding hold zeros, so the buffer is cut without regard to them.
   const comm::Shares shares(model_.table().buffer_elements(), communicator.size());
-  std::array<double, comm::Shares::kUnits> sums{};
   const auto own = shares.of_rank(communicator.rank());
+  const auto first = shares.first_unit(communicator.rank());
+  const TensorView squares(squares_.data(), DataType::kF64, {comm::Shares::kUnits});
+  auto& device = model_.device();
+  device.fill_zero(squares_.data(), squares_.bytes());
   if (own.count != 0) {
-    const auto of_units = model_.kernels().sums_of_squares(
-        {gradients.f32() + own.first, DataType::kF32, {own.count}}, shares.unit(0).count);
-    std::ranges::copy(of_units, sums.begin() + shares.first_unit(communicator.rank()));
+    const auto part = shares.unit(0).count;
+    const auto units = (own.count + part - 1) / part;
+    model_.kernels().part_sums({.x = {gradients.f32() + own.first, DataType::kF32, {own.count}},
+                                .sums = squares.part(first, {units}),
+                                .part = part,
+                                .squared = true});
   }
-  communicator.tree_sum(sums);  // the others have 0 in these places
-  double sum = 0;
-  for (const double unit : sums) sum += unit;
-  return std::sqrt(sum);
+  if (communicator.size() > 1) {
+    std::array<double, comm::Shares::kUnits> of_ranks{};
+    device.copy_to_host(of_ranks.data(), squares.data, squares.bytes());
+    communicator.tree_sum(of_ranks);  // the others have 0 in these places
+    device.copy_to_device(squares.data, of_ranks.data(), squares.bytes());
+  }
+  model_.kernels().decide_update(
+      {.loss_sums = losses.sums,
+       .squares = squares,
+       .token_count = losses.token_count,
+       .grad_clip = options_.grad_clip,
+       .beta1 = double{static_cast<float>(options_.beta1)},
+       .beta2 = double{static_cast<float>(options_.beta2)},
+       .outcome = static_cast<kernels::UpdateOutcome*>(outcome_.data())});
 }
 
-double AdamW::gradient_scale(double norm) const {
-  constexpr double kSmall = 1e-6;  // as torch.nn.utils.clip_grad_norm_
-  return options_.grad_clip > 0 ? std::min(1.0, options_.grad_clip / (norm + kSmall)) : 1.0;
+std::int64_t AdamW::update_count() const {
+  kernels::UpdateOutcome outcome;
+  model_.device().copy_to_host(&outcome, outcome_.data(), sizeof outcome);
+  return outcome.update_count;
 }
 
-bool AdamW::is_safe(double norm) const {
-  return norm * gradient_scale(norm) <= std::sqrt(std::numeric_limits<float>::max());
+void AdamW::set_update_count(std::int64_t count) {
+  const kernels::UpdateOutcome outcome{.update_count = count};
+  model_.device().copy_to_device(outcome_.data(), &outcome, sizeof outcome);
 }
 
-void AdamW::step(const device::DeviceBuffer& gradients, double norm, double learning_rate) {
-  const double scale = gradient_scale(norm);
-  ++step_count_;
+void AdamW::update(const device::DeviceBuffer& gradients, double learning_rate) {
   const auto owned = [&](const TensorView& buffer) {
     return buffer ? buffer.part(owned_.first, {owned_.count}) : TensorView();
   };
@@ -123,8 +141,7 @@ void AdamW::step(const device::DeviceBuffer& gradients, double norm, double lear
                                  .beta1 = static_cast<float>(options_.beta1),
                                  .beta2 = static_cast<float>(options_.beta2),
                                  .epsilon = static_cast<float>(options_.epsilon),
-                                 .gradient_scale = static_cast<float>(scale),
-                                 .step = step_count_});
+                                 .outcome = outcome()});
 }
 
 void AdamW::load_moments(const model::Parameter& parameter, std::span<const float> exp_avg,

@@ -20,26 +20,40 @@ struct AdamWOptions {
   double grad_clip = 1.0;  // 0: off
 };
 
+/// Of a step, whose loss is their sum / token_count.
+struct StepLosses {
+  device::TensorView sums;  // double, of the slots; joined pairwise, in place
+  double token_count;
+};
+
 /// The elements of `parameter`, counted from its first, that lie in `range` of the buffer.
 comm::ElementRange part_within(const model::Parameter& parameter, comm::ElementRange range);
 
 class AdamW {
  public:
+  /// What an AdamW takes beside its moments. Units: bytes.
+  static constexpr std::size_t kFixedBytes =
+      comm::Shares::kUnits * sizeof(double) + sizeof(kernels::UpdateOutcome);
   /// Updates all parameters. Moments start at zero.
   AdamW(model::Gpt2& model, const AdamWOptions& options);
   /// Updates, and has moments of, the elements `owned` of the parameter buffer alone.
   AdamW(model::Gpt2& model, const AdamWOptions& options, comm::ElementRange owned);
-  /// Global L2 norm of the gradients, of which each rank has its own share; in double, the same for
-  /// any number of ranks. All ranks call it.
-  double gradient_norm(const device::DeviceBuffer& gradients,
-                       comm::Communicator& communicator) const;
-  /// Whether an update by gradients of this norm stays finite: after clipping, its square must be a
-  /// float, as the second moment adds squares up.
-  bool is_safe(double norm) const;
-  /// One update with gradients x min(1, clip / (norm + 1e-6)). Precondition: is_safe(norm).
-  void step(const device::DeviceBuffer& gradients, double norm, double learning_rate);
-  std::int64_t step_count() const { return step_count_; }
-  void set_step_count(std::int64_t count) { step_count_ = count; }
+  /// Finds the global L2 norm of the gradients, of which each rank has its own share: in double,
+  /// the same for any number of ranks. Decides whether they and the loss are fit for an update
+  /// (kernels/update_outcome.h), then the same way. All ranks call it. Stream: queued, but for the
+  /// sums of several ranks, which are waited for.
+  void decide(const device::DeviceBuffer& gradients, const StepLosses& losses,
+              comm::Communicator& communicator);
+  /// The update that was decided on, with gradients x min(1, clip / (norm + 1e-6)); none, if it was
+  /// to be left out. Stream: queued.
+  void update(const device::DeviceBuffer& gradients, double learning_rate);
+  /// What decide() came to, in the device's memory.
+  const kernels::UpdateOutcome* outcome() const {
+    return static_cast<const kernels::UpdateOutcome*>(outcome_.data());
+  }
+  /// Updates done. Waits for the device.
+  std::int64_t update_count() const;
+  void set_update_count(std::int64_t count);
   /// The elements of `parameter`, counted from its first, that are updated here.
   comm::ElementRange owned_part(const model::Parameter& parameter) const {
     return part_within(parameter, owned_);
@@ -51,14 +65,13 @@ class AdamW {
                      std::span<float> exp_avg_sq) const;
 
  private:
-  double gradient_scale(double norm) const;
-
   model::Gpt2& model_;
   AdamWOptions options_;
   comm::ElementRange owned_;
   std::vector<kernels::AdamWPart> parts_;  // of the parameters, counted from the first owned one
   device::DeviceBuffer exp_avg_, exp_avg_sq_;
-  std::int64_t step_count_ = 0;
+  device::DeviceBuffer squares_;  // (comm::Shares::kUnits) double, of the gradients
+  device::DeviceBuffer outcome_;
 };
 
 }  // namespace gpt2::optim

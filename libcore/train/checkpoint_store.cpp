@@ -213,7 +213,7 @@ void restore_checkpoint(const model::ModelDirectory& checkpoint, model::Gpt2& mo
     moments.read(square_name(parameter), parameter.element_count, part, square);
     optimizer.load_moments(parameter, mean, square);
   }
-  optimizer.set_step_count(static_cast<std::int64_t>(
+  optimizer.set_update_count(static_cast<std::int64_t>(
       state_count(*checkpoint.manifest, kUpdatesKey, checkpoint.path.string())));
 }
 

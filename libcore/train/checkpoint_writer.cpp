@@ -29,9 +29,14 @@ double seconds_since(Clock::time_point start) {
 /// double.
 bool weights_are_finite(const model::Gpt2& model) {
   const auto elements = model.table().buffer_elements();
-  const auto sums = model.kernels().sums_of_squares(
-      {model.parameters().data(), device::DataType::kF32, {elements}}, elements);
-  return std::isfinite(sums.front());
+  const device::DeviceBuffer memory(model.device(), sizeof(double));
+  model.kernels().part_sums({.x = {model.parameters().data(), device::DataType::kF32, {elements}},
+                             .sums = {memory.data(), device::DataType::kF64, {1}},
+                             .part = elements,
+                             .squared = true});
+  double sum = 0;
+  model.device().copy_to_host(&sum, memory.data(), sizeof sum);
+  return std::isfinite(sum);
 }
 
 bool is_rolling(const formats::CheckpointManifest& manifest) {

@@ -75,7 +75,7 @@ void GradientSlots::finish_from(std::int64_t first) {
   const comm::ElementRange range{first, unfinished_ - first};
   unfinished_ = first;
   for (std::size_t to = partials_.size() - 1; to-- > 0;) add_next(to, range);
-  if (!of_thread_ || communicator_.size() == 1) return;
+  if (!sums_early()) return;
   under_way_ = std::async(std::launch::async, [this, before = std::move(under_way_),
                                                values = all_of_first(), range]() mutable {
     if (before.valid()) before.get();

@@ -37,6 +37,8 @@ class GradientSlots {
   /// new step.
   const device::DeviceBuffer& open_slot();
   void close_slot();
+  /// Whether finish_from() brings anything.
+  bool sums_early() const { return of_thread_ && communicator_.size() > 1; }
   /// Nothing is added any more, in this step, to elements from `first` on, which only becomes less
   /// from call to call: they are joined, and the ranks sum them while the caller goes on. GPUs sum
   /// all elements at once, in join(): those of one layer are the share of one or two ranks, whose

@@ -18,6 +18,8 @@
 #include "libcore/model/decoder.h"
 #include "libcore/model/parameters.h"
 #include "libcore/model/sequence_scorer.h"
+#include "libcore/optim/adamw.h"
+#include "libcore/train/step_losses.h"
 
 namespace gpt2::train {
 namespace {
@@ -125,7 +127,8 @@ MemoryPlan plan_memory(const MemoryQuestion& question, const TrainingPlan& plan)
   }
   memory.gradients = table.buffer_bytes() *
                      static_cast<std::uint64_t>(std::bit_width(static_cast<std::uint64_t>(slots)));
-  memory.moments = 2 * sizeof(float) * static_cast<std::uint64_t>(share.count);
+  const auto moments = 2 * sizeof(float) * static_cast<std::uint64_t>(share.count);
+  memory.moments = moments + optim::AdamW::kFixedBytes;
   memory.activations = model::activation_bytes(shape, type, plan.B, plan.T, true, level);
   memory.workspace = kernels.workspace_bytes(pass, true);
   if (!config.val.empty()) {
@@ -147,7 +150,8 @@ MemoryPlan plan_memory(const MemoryQuestion& question, const TrainingPlan& plan)
         std::max<std::uint64_t>(memory.evaluation, model::Decoder::memory_bytes(shape, type));
   }
   memory.exchange = exchange_bytes;
-  memory.snapshot = memory.moments + (rank == 0 ? table.buffer_bytes() : 0);
+  memory.activations += StepLossBuffer::bytes(plan.share_of(rank, rank_count), plan);
+  memory.snapshot = moments + (rank == 0 ? table.buffer_bytes() : 0);
   memory.device_is_host = device.is_host();
   memory.host_free = device::free_host_bytes() / static_cast<std::uint64_t>(ranks_of_host);
   memory.device_free = device.is_host() ? memory.host_free : device.free_bytes();

@@ -110,8 +110,7 @@ Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed
                 parts_.plan.sequences_per_step}),
       slots_(parts_.model.device(), parts_.model.kernels(), parts_.model.table().buffer_elements(),
              parts_.communicator, parts_.plan.wire),
-      losses_(static_cast<std::size_t>(share_.slots * share_.micro_batches * parts_.plan.B *
-                                       parts_.plan.T)),
+      losses_(parts_.model.device(), share_, parts_.plan),
       saved_(std::move(resumed_from)),
       last_save_(Clock::now()),
       saves_(parts_.folder, parts_.model, parts_.optimizer,
@@ -121,6 +120,15 @@ Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed
     if (is_first()) log_.emplace(parts_.folder.path(), progress_.step, parts_.config);
   });
   logged_ = kinds_logged(parts_.folder.path(), progress_.step, parts_.communicator);
+}
+
+Trainer::~Trainer() {
+  if (queued_.empty()) return;
+  try {
+    parts_.model.device().synchronize();  // copies under way write to the queued steps
+  } catch (const std::exception&) {       // a broken device: what ends the run is told already
+    return;
+  }
 }
 
 void Trainer::run() {
@@ -149,93 +157,111 @@ void Trainer::run_to_end() {
   log_profile();
 }
 
-/// One update: the gradients of all slots, their norm, the guard, AdamW. A GPU is waited for once,
-/// for the norm; the losses come with it.
+/// One update: the gradients of all slots, their norm, the decision, AdamW. On a GPU all of it is
+/// only queued, and the step before is settled meanwhile, so that the GPU never waits for the host.
 void Trainer::take_step() {
+  auto& device = parts_.model.device();
+  queued_.push_back(
+      {.step = progress_.step + 1,
+       .sequences_consumed = progress_.sequences_consumed + parts_.plan.sequences_per_step,
+       .learning_rate = parts_.plan.schedule.at(static_cast<std::int64_t>(progress_.step)),
+       .begun = Clock::now()});
+  const auto& gradients = queue_gradients();
+  queue_update(gradients);
+  auto& step = queued_.back();
+  device.queue_to_host(&step.outcome, parts_.optimizer.outcome(), sizeof step.outcome);
+  step.mark = device.mark();
+  progress_.step = step.step;
+  progress_.sequences_consumed = step.sequences_consumed;
+  logged_.clear();
+  saved_.clear();
+  settle(device.is_host() || parts_.communicator.size() > 1 ? 0 : 1);
+  if (!is_due(progress_.step, parts_.config.histogram_every)) return;
+  settle();
+  if (last_is_done_) log_histograms(gradients);
+}
+
+const device::DeviceBuffer& Trainer::queue_gradients() {
   const auto& plan = parts_.plan;
-  auto& ranks = parts_.communicator;
-  ranks.say_phase(fmt::format("forward and backward of step {}", progress_.step + 1));
-  const auto start = Clock::now();
-  const auto tokens = static_cast<double>(plan.tokens_per_step());
-  const auto scale = static_cast<float>(1 / tokens);
-  const auto batch_losses = static_cast<std::size_t>(plan.B * plan.T);
-  std::span<float> losses = losses_;  // of the micro-batches to come
+  parts_.communicator.say_phase(fmt::format("forward and backward of step {}", progress_.step + 1));
+  const auto scale = static_cast<float>(1 / static_cast<double>(plan.tokens_per_step()));
   for (std::int64_t slot = 0; slot < share_.slots; ++slot) {
     const auto& gradients = slots_.open_slot();
     for (std::int64_t micro_batch = 0; micro_batch < share_.micro_batches; ++micro_batch) {
       const auto& batch = batches_.next();
       model::FinishedFrom finished_from;
-      if (slot + 1 == share_.slots && micro_batch + 1 == share_.micro_batches) {
+      if (slots_.sums_early() && slot + 1 == share_.slots &&
+          micro_batch + 1 == share_.micro_batches) {
         finished_from = [&](std::int64_t first) { slots_.finish_from(first); };
       }
       parts_.model.forward_backward(batch.inputs, batch.targets, batch.B, batch.T, scale,
                                     {.probability = static_cast<float>(parts_.config.dropout),
                                      .seed = parts_.config.seed,
                                      .first_sequence = batch.first_sequence},
-                                    gradients, losses.first(batch_losses), finished_from);
-      losses = losses.subspan(batch_losses);
+                                    gradients, losses_.of_micro_batch(slot, micro_batch),
+                                    finished_from);
     }
     slots_.close_slot();
   }
-  ranks.say_phase(fmt::format("sum of the gradients of step {}", progress_.step + 1));
-  const auto& total = slots_.join();
-  const double norm = parts_.optimizer.gradient_norm(total, ranks);
-  const double loss = loss_sum() / tokens;
-  const double learning_rate = plan.schedule.at(static_cast<std::int64_t>(progress_.step));
+  parts_.communicator.say_phase(fmt::format("sum of the gradients of step {}", progress_.step + 1));
+  return slots_.join();
+}
 
-  const bool finite = std::isfinite(loss) && parts_.optimizer.is_safe(norm);
-  if (finite) update(total, norm, learning_rate);
-  ++progress_.step;
-  progress_.sequences_consumed += plan.sequences_per_step;
-  progress_.bad_steps_in_row = finite ? 0 : progress_.bad_steps_in_row + 1;
-  progress_.skipped_steps += finite ? 0 : 1;
-  logged_.clear();
-  saved_.clear();
-  last_step_seconds_ = seconds_since(start);
+/// One update of all weights on all ranks, each of which has its share of the gradients.
+void Trainer::queue_update(const device::DeviceBuffer& gradients) {
+  const bool keeps_share = parts_.config.zero == "1";
+  const auto token_count = static_cast<double>(parts_.plan.tokens_per_step());
+  parts_.optimizer.decide(gradients,
+                          {losses_.sums(parts_.model.kernels(), parts_.communicator), token_count},
+                          parts_.communicator);
+  if (!keeps_share) gather(gradients);
+  parts_.optimizer.update(gradients, queued_.back().learning_rate);
+  if (!keeps_share) return;
+  gather(parts_.model.parameters());
+  if (parts_.communicator.size() > 1) parts_.model.renew_compute_copy();  // of the others' shares
+}
+
+/// Waits for all queued steps but the `but_newest` newest, and says what they came to.
+void Trainer::settle(std::size_t but_newest) {
+  while (queued_.size() > but_newest) settle_oldest();
+}
+
+void Trainer::settle_oldest() {
+  parts_.model.device().wait_for(queued_.front().mark);
+  const auto step = queued_.front();
+  queued_.pop_front();
+  const auto& outcome = step.outcome;
+  const auto begun = std::max(step.begun, last_settled_);
+  last_settled_ = Clock::now();
+  last_step_seconds_ = std::chrono::duration<double>(last_settled_ - begun).count();
+  last_is_done_ = outcome.is_done != 0;
+  progress_.bad_steps_in_row = last_is_done_ ? 0 : progress_.bad_steps_in_row + 1;
+  progress_.skipped_steps += last_is_done_ ? 0 : 1;
 
   std::map<std::string, double> numbers{
-      {"loss", loss},
-      {"gradient_norm", norm},
-      {"learning_rate", learning_rate},
-      {"tokens", static_cast<double>(progress_.sequences_consumed) * static_cast<double>(plan.T)},
-      {"tokens_per_second", tokens / last_step_seconds_}};
-  if (!finite) numbers["skipped_steps"] = static_cast<double>(progress_.skipped_steps);
-  log(finite ? "train" : "skip", std::move(numbers));
-  if (finite) return log_histograms_when_due(total);
-  parts_.observer.on_notice(fmt::format(
-      "step {}: loss {}, gradient norm {}; the update is left out", progress_.step, loss, norm));
+      {"loss", outcome.loss},
+      {"gradient_norm", outcome.gradient_norm},
+      {"learning_rate", step.learning_rate},
+      {"tokens", static_cast<double>(step.sequences_consumed) * static_cast<double>(parts_.plan.T)},
+      {"tokens_per_second",
+       static_cast<double>(parts_.plan.tokens_per_step()) / last_step_seconds_}};
+  if (!last_is_done_) numbers["skipped_steps"] = static_cast<double>(progress_.skipped_steps);
+  write_record(
+      {.kind = last_is_done_ ? "train" : "skip", .step = step.step, .numbers = std::move(numbers)});
+  if (last_is_done_) return;
+  parts_.observer.on_notice(
+      fmt::format("step {}: loss {}, gradient norm {}; the update is left out", step.step,
+                  outcome.loss, outcome.gradient_norm));
   if (progress_.bad_steps_in_row < parts_.config.max_bad_steps) return;
   log_profile();
-  ranks.together([&] {
+  parts_.communicator.together([&] {
     throw formats::DivergedError(
         fmt::format("training diverged: no finite loss and norm in {} steps in a row, up to step "
                     "{}; go on from "
                     "a checkpoint before with a lower learning rate (--resume DIR --allow-change "
                     "learning-rate)",
-                    progress_.bad_steps_in_row, progress_.step));
+                    progress_.bad_steps_in_row, step.step));
   });
-}
-
-/// Of the step whose micro-batches were queued; the device is waited for.
-double Trainer::loss_sum() {
-  parts_.model.device().synchronize();
-  const auto slot_losses = losses_.size() / static_cast<std::size_t>(share_.slots);
-  std::vector<double> of_slots;
-  for (auto slot = losses_.begin(); slot != losses_.end();
-       slot += static_cast<std::ptrdiff_t>(slot_losses)) {
-    of_slots.push_back(std::accumulate(slot, slot + static_cast<std::ptrdiff_t>(slot_losses), 0.0));
-  }
-  return sum_over_slots(of_slots, parts_.communicator);
-}
-
-/// One update of all weights on all ranks, each of which has its share of the gradients.
-void Trainer::update(const device::DeviceBuffer& gradients, double norm, double learning_rate) {
-  const bool keeps_share = parts_.config.zero == "1";
-  if (!keeps_share) gather(gradients);
-  parts_.optimizer.step(gradients, norm, learning_rate);
-  if (!keeps_share) return;
-  gather(parts_.model.parameters());
-  if (parts_.communicator.size() > 1) parts_.model.renew_compute_copy();  // of the others' shares
 }
 
 void Trainer::gather(const device::DeviceBuffer& buffer) {
@@ -246,8 +272,7 @@ void Trainer::gather(const device::DeviceBuffer& buffer) {
 
 /// One record for each tensor's weights, as the step left them, and for the gradients it was done
 /// with. Between a step and its checkpoint, so that a run that goes on has them once.
-void Trainer::log_histograms_when_due(const device::DeviceBuffer& gradients) {
-  if (!is_due(progress_.step, parts_.config.histogram_every)) return;
+void Trainer::log_histograms(const device::DeviceBuffer& gradients) {
   parts_.communicator.say_phase(fmt::format("histograms of step {}", progress_.step));
   const bool shares_lie_apart = parts_.config.zero == "1";
   if (shares_lie_apart) gather(gradients);
@@ -299,6 +324,7 @@ void Trainer::validate_when_due() {
   const bool due =
       is_due(progress_.step, parts_.config.val_every) || progress_.step == parts_.plan.max_steps;
   if (parts_.val_set == nullptr || !due || logged_.contains("val")) return;
+  settle();
   parts_.communicator.say_phase(fmt::format("validation after step {}", progress_.step));
   const auto watch = [&](std::uint64_t done, std::uint64_t all) {
     leave_if_asked();
@@ -316,6 +342,7 @@ void Trainer::answer_when_due() {
   const bool due = progress_.step > 0 && (is_due(progress_.step, parts_.config.hellaswag_every) ||
                                           progress_.step == parts_.plan.max_steps);
   if (parts_.hellaswag == nullptr || !due || logged_.contains("hella")) return;
+  settle();
   parts_.communicator.say_phase(fmt::format("questions after step {}", progress_.step));
   const auto accuracy = eval::accuracy_of_ranks(parts_.model, *parts_.hellaswag,
                                                 parts_.communicator, [&] { leave_if_asked(); });
@@ -328,6 +355,7 @@ void Trainer::sample_when_due() {
                    (is_due(progress_.step, parts_.config.sample_every) ||
                     (progress_.step == parts_.plan.max_steps && parts_.config.sample_every > 0));
   if (!due || logged_.contains("sample")) return;
+  settle();
   parts_.communicator.say_phase(fmt::format("sample after step {}", progress_.step));
   const auto prompt = parts_.tokenizer->encode(parts_.config.sample_prompt);
   const auto continuations =
@@ -419,6 +447,7 @@ void Trainer::begin_save(std::vector<std::string> names, bool rolling) {
     });
     if (names.empty()) return;
   }
+  settle();
   last_save_ = Clock::now();
   report_save(saves_.wait());
   CheckpointOrder order{.manifest = parts_.manifest,

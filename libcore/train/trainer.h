@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -25,6 +26,7 @@
 #include "libcore/train/gradient_slots.h"
 #include "libcore/train/run_folder.h"
 #include "libcore/train/run_log.h"
+#include "libcore/train/step_losses.h"
 #include "libcore/train/training_config.h"
 #include "libcore/train/training_observer.h"
 
@@ -46,6 +48,15 @@ struct TrainingProgress {
   void store(formats::CheckpointManifest& manifest) const;
   static TrainingProgress load(const formats::CheckpointManifest& manifest,
                                const std::string& where);
+};
+
+/// A step whose work is queued, and what is known of it only when that is done.
+struct QueuedStep {
+  std::uint64_t step = 0, sequences_consumed = 0;  // as the progress says after it
+  double learning_rate = 0;
+  std::chrono::steady_clock::time_point begun;
+  std::uint64_t mark = 0;  // of the device's queue
+  kernels::UpdateOutcome outcome;
 };
 
 /// What the loop works on. Everything referred to must outlive the trainer.
@@ -72,6 +83,9 @@ class Trainer {
   /// checkpoint they came from, or empty. Cuts the logs back to that step. Throws: InputError,
   /// IoError.
   Trainer(TrainerParts parts, TrainingProgress progress, std::filesystem::path resumed_from);
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+  ~Trainer();
 
   /// Trains to the end. Throws: StoppedError after a stop signal, with everything saved;
   /// DivergedError; IoError at the step after a save that failed; InputError for broken data.
@@ -80,10 +94,12 @@ class Trainer {
  private:
   void run_to_end();
   void take_step();
-  void update(const device::DeviceBuffer& gradients, double norm, double learning_rate);
+  const device::DeviceBuffer& queue_gradients();  // this rank's share of their sum
+  void queue_update(const device::DeviceBuffer& gradients);
+  void settle(std::size_t but_newest = 0);
+  void settle_oldest();
   void gather(const device::DeviceBuffer& buffer);  // each rank's share to all
-  void log_histograms_when_due(const device::DeviceBuffer& gradients);
-  double loss_sum();
+  void log_histograms(const device::DeviceBuffer& gradients);
   bool complete_step();
   void leave_if_asked() const;  // all ranks
   void validate_when_due();
@@ -110,9 +126,12 @@ class Trainer {
   std::optional<RunLog> log_;  // of the first rank
   data::BatchLoader batches_;
   GradientSlots slots_;
-  std::vector<float> losses_;     // of a step: (slots, micro-batches, B, T) of this rank
-  std::set<std::string> logged_;  // kinds of records that this step has already
-  std::filesystem::path saved_;   // a checkpoint of this step, whole or under way, or empty
+  StepLossBuffer losses_;
+  std::deque<QueuedStep> queued_;  // outcomes not known yet, oldest first
+  bool last_is_done_ = true;       // the step settled last was no bad one
+  std::set<std::string> logged_;   // kinds of records that this step has already
+  std::filesystem::path saved_;    // a checkpoint of this step, whole or under way, or empty
+  std::chrono::steady_clock::time_point last_settled_{};  // step
   std::chrono::steady_clock::time_point last_save_;       // its snapshot
   double last_step_seconds_ = 0, last_save_seconds_ = 0;  // what they took
   CheckpointWriter saves_;

@@ -462,8 +462,9 @@ std::string settle_products(const Start& start, const TrainingPlan& plan, model:
   const auto record = kernels.choose_products([&] {
     const device::DeviceBuffer unused(model.device(), model.table().buffer_bytes());
     const std::vector<std::int32_t> tokens(static_cast<std::size_t>(plan.B * plan.T));
-    std::vector<float> losses(tokens.size());
-    model.forward_backward(tokens, tokens, plan.B, plan.T, 1, {}, unused, losses);
+    const device::DeviceBuffer losses(model.device(), tokens.size() * sizeof(float));
+    model.forward_backward(tokens, tokens, plan.B, plan.T, 1, {}, unused,
+                           {losses.data(), device::DataType::kF32, {plan.B * plan.T}});
     model.device().synchronize();
   });
   if (start.resumes() && !record.empty()) {

@@ -35,7 +35,7 @@ void TrainingSnapshot::take(const optim::AdamW& optimizer, bool with_weights) {
     optimizer.store_moments(parameter, {exp_avg_.get() + first, count},
                             {exp_avg_sq_.get() + first, count});
   }
-  update_count_ = optimizer.step_count();
+  update_count_ = optimizer.update_count();
 }
 
 std::span<const float> TrainingSnapshot::weights(const model::Parameter& parameter) const {

@@ -88,6 +88,12 @@ class Bench {
   TensorView position(std::int64_t number) {
     return backend_.upload_ints({static_cast<std::int32_t>(number)});
   }
+  TensorView doubles(std::int64_t count) {
+    return backend_.upload_doubles(std::vector<double>(static_cast<std::size_t>(count)));
+  }
+  const kernels::UpdateOutcome* outcome(const kernels::UpdateOutcome& outcome) {
+    return backend_.upload_value(outcome);
+  }
   Kernels& kernels() { return backend_.kernels(); }
   device::DataType compute_type() { return kernels().compute_type(); }
 
@@ -272,12 +278,18 @@ void time_memory_bound(Bench& bench) {
               .beta1 = 0.9F,
               .beta2 = 0.95F,
               .epsilon = 1e-8F,
-              .gradient_scale = 1,
-              .step = 10});
+              .outcome = bench.outcome({.update_count = 10,
+                                        .gradient_scale = 1,
+                                        .correction1 = 1.5F,
+                                        .correction2 = 2.5F,
+                                        .is_done = 1})});
   bench.time("add", kernels::work_of_add(dwte, gradient),
              [&] { bench.kernels().add(dwte, gradient); });
-  bench.time("sums_of_squares", kernels::work_of_sums_of_squares(gradient),
-             [&] { bench.kernels().sums_of_squares(gradient, gradient.element_count() / 64); });
+  bench.time("part_sums", &Kernels::part_sums,
+             {.x = gradient,
+              .sums = bench.doubles(65),
+              .part = gradient.element_count() / 64,
+              .squared = true});
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // Whole runs on an emulated GPU.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <string_view>
@@ -100,6 +101,52 @@ BOOST_AUTO_TEST_CASE(of_several_ranks_is_refused_by_a_build_without_nccl) {
                                  std::string_view::npos;
                         });
   ::unsetenv("GPT2_EMULATOR_GPUS");
+}
+
+BOOST_AUTO_TEST_CASE(a_step_is_told_when_the_next_one_is_queued_and_is_the_same) {
+  struct Order : Notices {
+    void on_record(const formats::TrainLogRecord& record) override {
+      if (record.kind == "train") loops_before.push_back(loops);
+    }
+    int loops = 0;
+    std::vector<int> loops_before;
+  };
+  const auto alone = comm::make_solo_communicator();
+  const auto loops_before_records = [&](const TrainingConfig& settings) {
+    Order order;
+    run_training(
+        settings, {"out"}, order, [&] { return order.loops++, 0; }, *alone);
+    return order.loops_before;
+  };
+  auto settings = short_config("late");
+  settings.save_every_steps = 0;  // with nothing due after it, a step may be told late
+  const auto late = loops_before_records(settings);
+  settings.out = run("on_cpu").string();
+  settings.device = "cpu";
+  const auto on_cpu = loops_before_records(settings);
+  BOOST_REQUIRE_EQUAL(late.size(), 3U);
+  BOOST_REQUIRE_EQUAL(on_cpu.size(), 3U);
+  for (std::size_t i = 0; i < late.size(); ++i) BOOST_TEST(late[i] == on_cpu[i] + 1);
+  // Saves ask for the outcome of every step.
+  train(short_config("at_once"));
+  BOOST_TEST(metrics("late") == metrics("at_once"), boost::test_tools::per_element());
+  BOOST_TEST((final_files("late") == final_files("at_once")));
+}
+
+BOOST_AUTO_TEST_CASE(bad_steps_are_left_out_before_they_are_known) {
+  for (const auto& [out, every] : {std::pair{"late", 0}, {"at_once", 1}}) {
+    auto wild = short_config(out);
+    wild.learning_rate = 1e30;
+    wild.max_steps = 20;
+    wild.max_bad_steps = 3;
+    wild.save_every_steps = static_cast<std::uint64_t>(every);
+    BOOST_CHECK_THROW(train(wild), formats::DivergedError);
+  }
+  const auto late = metrics("late");
+  BOOST_TEST(std::ranges::count_if(late, [](const std::string& line) {
+               return line.find("skip") != std::string::npos;
+             }) == 3);
+  BOOST_TEST(late == metrics("at_once"), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

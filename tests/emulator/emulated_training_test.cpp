@@ -8,8 +8,10 @@
 #include "libcore/optim/adamw.h"
 #include "libcore/train/gradient_slots.h"
 #include "libcore/train/memory_plan.h"
+#include "libcore/train/step_losses.h"
 #include "tests/emulator/emulator.h"
 #include "tests/libcore/model/model_fixture.h"
+#include "tests/support/update_step.h"
 
 namespace gpt2::model {
 namespace {
@@ -33,8 +35,8 @@ Run train(const std::string& kind, const Gpt2Config& config, std::int64_t B, std
   model.prepare_training(B, T, level);
   optim::AdamW optimizer(model, {});
   device::DeviceBuffer gradients(*device, model.table().buffer_bytes());
+  const device::DeviceBuffer device_losses(*device, static_cast<std::size_t>(B * T) * 4);
   Run run;
-  std::vector<float> losses(static_cast<std::size_t>(B * T));
   const auto download = [&](const device::DeviceBuffer& buffer) {
     std::vector<float> values(buffer.bytes() / sizeof(float));
     device->copy_to_host(values.data(), buffer.data(), buffer.bytes());
@@ -49,14 +51,14 @@ Run train(const std::string& kind, const Gpt2Config& config, std::int64_t B, std
       model.forward_backward(random_tokens(B * T, config.vocab_size, 10 * step + micro_batch),
                              targets, B, T, 1 / static_cast<float>(2 * B * T),
                              {.probability = dropout, .seed = 3, .first_sequence = sequence},
-                             gradients, losses, finished_from);
-      device->synchronize();
+                             gradients, {device_losses.data(), device::DataType::kF32, {B, T}},
+                             finished_from);
+      const auto losses = download(device_losses);
       run.losses.insert(run.losses.end(), losses.begin(), losses.end());
       sequence += static_cast<std::uint64_t>(B);
     }
     if (step == 0) run.first_gradients = download(gradients);
-    const auto alone = comm::make_solo_communicator();
-    optimizer.step(gradients, optimizer.gradient_norm(gradients, *alone), 1e-2);
+    support::take_step(optimizer, *device, gradients, 1e-2);
   }
   run.parameters = download(model.parameters());
   return run;
@@ -221,13 +223,16 @@ BOOST_AUTO_TEST_CASE(the_memory_plan_is_what_a_step_and_a_validation_take) {
     train::GradientSlots sums(*device, *kernels, model.table().buffer_elements(), *alone,
                               device::DataType::kF32);
     const auto tokens = random_tokens(B * T, config.vocab_size, 1);
-    std::vector<float> losses(tokens.size());
+    const train::StepLossBuffer step_losses(*device, plan.share_of(0, 1), plan);
     for (int slot = 0; slot < 2; ++slot) {
-      model.forward_backward(tokens, tokens, B, T, 1, {}, sums.open_slot(), losses);
+      model.forward_backward(tokens, tokens, B, T, 1, {}, sums.open_slot(),
+                             step_losses.of_micro_batch(slot, 0));
       sums.close_slot();
     }
     const auto& total = sums.join();
-    optimizer.step(total, optimizer.gradient_norm(total, *alone), 1e-3);
+    optimizer.decide(total, {step_losses.sums(*kernels, *alone), 1}, *alone);
+    optimizer.update(total, 1e-3);
+    std::vector<float> losses(tokens.size());
     model.losses(tokens, tokens, B, T, losses);
     const auto used = before - device->free_bytes();
     BOOST_TEST(memory.device_bytes() >= used);

@@ -30,6 +30,7 @@
 #include "libcore/model/model_weights.h"
 #include "libcore/optim/adamw.h"
 #include "libcore/optim/learning_rate.h"
+#include "tests/support/update_step.h"
 
 namespace {
 
@@ -81,7 +82,8 @@ void forward_backward(Model& model, Batch& batch, std::int64_t B, std::int64_t T
                       const device::DeviceBuffer& gradients) {
   model.device->fill_zero(gradients.data(), gradients.bytes());
   model.gpt2.forward_backward(batch.inputs, batch.targets, B, T, 1.0F / static_cast<float>(B * T),
-                              {}, gradients, batch.losses);
+                              {}, gradients,
+                              {batch.losses.data(), device::DataType::kF32, {B, T}});  // on a CPU
 }
 
 struct NamedTensor {
@@ -145,11 +147,10 @@ void train(const Arguments& arguments) {
   const std::span<const std::int32_t> rows(tokens);
   const device::DeviceBuffer gradients(*model.device, model.gpt2.table().buffer_bytes());
   optim::AdamW optimizer(model.gpt2, {});
-  const auto alone = comm::make_solo_communicator();
   for (std::int64_t step = 0; step < schedule.max_steps; ++step) {
     Batch batch(rows.subspan(static_cast<std::size_t>(step * B * (T + 1))), B, T);
     forward_backward(model, batch, B, T, gradients);
-    optimizer.step(gradients, optimizer.gradient_norm(gradients, *alone), schedule.at(step));
+    support::take_step(optimizer, *model.device, gradients, schedule.at(step));
     fmt::print("{:.9f}\n", batch.mean_loss());
   }
 }

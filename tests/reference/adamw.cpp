@@ -7,13 +7,14 @@
 
 namespace gpt2::reference {
 
-void adamw_update(AdamWState& state, const Values& gradient, const kernels::AdamWUpdate& settings) {
+void adamw_update(AdamWState& state, const Values& gradient, const kernels::AdamWUpdate& settings,
+                  const kernels::UpdateOutcome& outcome) {
   const double beta1 = settings.beta1, beta2 = settings.beta2;
-  const auto step = static_cast<double>(settings.step);
+  const auto step = static_cast<double>(outcome.update_count);
   for (const auto& part : settings.parts) {
     for (auto i = static_cast<std::size_t>(part.first); std::cmp_less(i, part.first + part.count);
          ++i) {
-      const double g = gradient[i] * settings.gradient_scale;
+      const double g = gradient[i] * outcome.gradient_scale;
       double &p = state.parameter[i], &m = state.exp_avg[i], &v = state.exp_avg_sq[i];
       m = beta1 * m + (1 - beta1) * g;
       v = beta2 * v + (1 - beta2) * g * g;

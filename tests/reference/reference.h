@@ -72,6 +72,7 @@ Classifier classifier(const Values& x, const Values& wte, const Indices& targets
 struct AdamWState {
   Values parameter, exp_avg, exp_avg_sq;
 };
-void adamw_update(AdamWState& state, const Values& gradient, const kernels::AdamWUpdate& settings);
+void adamw_update(AdamWState& state, const Values& gradient, const kernels::AdamWUpdate& settings,
+                  const kernels::UpdateOutcome& outcome);
 
 }  // namespace gpt2::reference

@@ -120,6 +120,13 @@ TensorView Backend::upload_floats(const std::vector<float>& values,
   return tensor;
 }
 
+TensorView Backend::upload_doubles(const std::vector<double>& values) {
+  const auto tensor =
+      allocate(device::DataType::kF64, static_cast<std::int64_t>(values.size()), {});
+  device_->copy_to_device(tensor.data, values.data(), tensor.bytes());
+  return tensor;
+}
+
 TensorView Backend::upload_ints(const std::vector<std::int32_t>& values,
                                 std::initializer_list<std::int64_t> shape) {
   const auto tensor =
@@ -145,6 +152,12 @@ std::vector<float> Backend::download(const TensorView& tensor) {
     std::ranges::transform(halves, values.begin(),
                            [&tensor](std::uint16_t bits) { return decoded(tensor.type, bits); });
   }
+  return values;
+}
+
+std::vector<double> Backend::download_doubles(const TensorView& tensor) {
+  std::vector<double> values(static_cast<std::size_t>(tensor.element_count()));
+  device_->copy_to_host(values.data(), tensor.data, tensor.bytes());
   return values;
 }
 

@@ -49,12 +49,27 @@ class Backend {
   /// The same of floats, whatever it computes in.
   TensorView upload_floats(const std::vector<float>& values,
                            std::initializer_list<std::int64_t> shape = {});
+  TensorView upload_doubles(const std::vector<double>& values);
   TensorView upload_ints(const std::vector<std::int32_t>& values,
                          std::initializer_list<std::int64_t> shape = {});
   /// A tensor of NaNs: an element that an operation leaves unwritten shows.
   TensorView poisoned(std::initializer_list<std::int64_t> shape);
   TensorView poisoned_floats(std::initializer_list<std::int64_t> shape);
   std::vector<float> download(const TensorView& tensor);
+  std::vector<double> download_doubles(const TensorView& tensor);
+  /// Anything of plain bytes, to the device's memory and back.
+  template <class Value>
+  Value* upload_value(const Value& value) {
+    auto& buffer = buffers_.emplace_back(*device_, sizeof value);
+    device_->copy_to_device(buffer.data(), &value, sizeof value);
+    return static_cast<Value*>(buffer.data());
+  }
+  template <class Value>
+  Value download_value(const Value* value) {
+    Value copy;
+    device_->copy_to_host(&copy, value, sizeof copy);
+    return copy;
+  }
 
  private:
   TensorView allocate(device::DataType type, std::int64_t count,

@@ -112,6 +112,28 @@ BOOST_AUTO_TEST_CASE(queued_copies_keep_their_order_and_arrive_when_waited_for) 
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_mark_brings_the_copies_before_it_alone) {
+  const auto device = open_device("auto", 1);
+  DeviceBuffer buffer(*device, 1);
+  std::vector<char> received(4, '?');
+  std::vector<std::uint64_t> marks;
+  for (std::size_t i = 0; i < received.size(); ++i) {
+    const char sent = static_cast<char>('a' + i);
+    device->queue_to_device(buffer.data(), &sent, 1);
+    device->queue_to_host(&received[i], buffer.data(), 1);
+    marks.push_back(device->mark());
+  }
+  const auto text = [&] { return std::string(received.begin(), received.end()); };
+  device->wait_for(marks[0]);
+  BOOST_TEST(text() == (device->is_host() ? "abcd" : "a???"));
+  device->wait_for(marks[2]);
+  BOOST_TEST(text() == (device->is_host() ? "abcd" : "abc?"));
+  device->wait_for(marks[1]);  // passed long ago
+  device->wait_for(marks[3]);
+  BOOST_TEST(text() == "abcd");
+  device->synchronize();
+}
+
 BOOST_AUTO_TEST_CASE(free_bytes_are_some_and_fewer_while_memory_is_held) {
   const auto device = open_device("auto", 1);
   BOOST_TEST(device->free_bytes() > 0U);

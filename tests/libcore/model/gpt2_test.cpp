@@ -28,8 +28,10 @@ struct Batch {
   /// Adds to `gradients`; returns the sum of the losses in double.
   double forward_backward(SmallModel& small, const device::DeviceBuffer& gradients,
                           const DropoutPlan& dropout = {}, float scale = 1) {
-    small.model.forward_backward(tokens, targets, B, T, scale, dropout, gradients, losses);
-    small.device->synchronize();
+    const device::DeviceBuffer memory(*small.device, losses.size() * sizeof(float));
+    small.model.forward_backward(tokens, targets, B, T, scale, dropout, gradients,
+                                 {memory.data(), device::DataType::kF32, {B, T}});
+    small.device->copy_to_host(losses.data(), memory.data(), memory.bytes());
     return std::accumulate(losses.begin(), losses.end(), 0.0);
   }
   std::vector<float> gradients(SmallModel& small, const DropoutPlan& dropout = {},

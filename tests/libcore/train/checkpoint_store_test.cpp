@@ -37,7 +37,7 @@ struct Trained : data::ShardFixture {
       for (auto& value : square) value = next += 0.25F;
       optimizer.load_moments(parameter, mean, square);
     }
-    optimizer.set_step_count(17);
+    optimizer.set_update_count(17);
     manifest.step = 20;
     manifest.sequences_consumed = 160;
     fs::create_directories(folder / "run/checkpoints");
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(weights_moments_and_updates_come_back_to_the_bit) {
   optim::AdamW fresh(other.small.model, {});
   restore_checkpoint(found, other.small.model, fresh);
   BOOST_TEST(other.small.download(other.small.model.parameters()) == weights);
-  BOOST_TEST(fresh.step_count() == 17);
+  BOOST_TEST(fresh.update_count() == 17);
   BOOST_TEST(moments_of(fresh) == moments());
   BOOST_TEST(found.manifest->sequences_consumed == 160U);
 }
@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(second_name_shares_the_files_and_has_its_own_manifest) {
   optim::AdamW fresh(small.model, {});
   restore_checkpoint(model::open_checkpoint(path("epoch_0001")), small.model, fresh);
   BOOST_TEST(moments_of(fresh) == moments());
-  BOOST_TEST(fresh.step_count() == 17);
+  BOOST_TEST(fresh.update_count() == 17);
 
   manifest.validation_loss = 1.25;
   link_checkpoint(path("epoch_0001"), path("epoch_0001"), manifest);
@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(snapshot_stays_as_it_was_taken) {
   const auto& parameter = small.model.table().at("ln_f.bias");
   const std::vector<float> zeros(static_cast<std::size_t>(parameter.element_count));
   optimizer.load_moments(parameter, zeros, zeros);
-  optimizer.set_step_count(18);
+  optimizer.set_update_count(18);
   save_checkpoint(path("after"), manifest, snapshot, nullptr, *alone);
   for (const std::string name :
        {"model.safetensors", "optimizer-00000-of-00001.safetensors", "checkpoint.json"}) {
