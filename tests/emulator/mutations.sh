@@ -43,17 +43,21 @@ emulated|embedding|embedding|embedding_cuda.cu|every row of a token adds all of 
 races|embedding|embedding|embedding_cuda.cu|digits are counted before all are there|s/__syncthreads\(\);//
 emulated|matmul|matmul|matmul_cuda.cu|a transpose is forgotten|s/matrix\(op\.weight, op\.M, true\)/matrix(op.weight, op.M)/
 emulated|matmul|matmul|matmul_cuda.cu|the GELU's input is not kept|s/store<kWidth>\(values, pre_activation, i\);//
+emulated|adamw|adamw|adamw_cuda.cu|the second moment is not corrected|s/v\[k\] \* correction2/v[k]/
+emulated|adamw|adamw|adamw_cuda.cu|an update that is to be left out is done|s/if \(update\.outcome->is_done == 0\) return;//
+emulated|adamw|adamw|update_outcome.h|a loss that is not a number is not seen|s/std::isfinite\(outcome\.loss\) &&//
+emulated|adamw|adamw|update_outcome.h|an update left out is counted|s/if \(outcome\.is_done == 0\) return;//
 emulated|few_rows|matmul|matmul_cuda.cu|the last share of a part is lost|s/i < kSharesOfPart;/i < kSharesOfPart - 1;/
 emulated|few_rows|matmul|matmul_cuda.cu|a row of the head takes the product of the one before|s/first_row \+ row\) \* C \+ c, values/first_row) * C + c, values/
 races|few_rows|matmul|matmul_cuda.cu|shares are joined before all are there|s/__syncthreads\(\);  \/\/ all sums are there//
 races|few_rows|matmul|matmul_cuda.cu|parts are joined before all are there|s/__syncthreads\(\);  \/\/ all parts are there//
-emulated|adamw|adamw|adamw_cuda.cu|the second moment is not corrected|s/v\[k\] \* update\.correction2/v[k]/
 emulated|adamw|adamw|adamw_cuda.cu|decay is left out|s/piece\.weight_decay \* parameter\[k\] \+ step/step/
 emulated|adamw|adamw|adamw_cuda.cu|a block takes the piece of the one before|s/pieces\[blockIdx\.x\]/pieces[blockIdx.x - (blockIdx.x > 0)]/
 emulated|adamw|adamw|adamw_cuda.cu|pieces are counted from the first element of all|s/piece\.first \+ offset/offset/
 emulated|adamw|adamw|adamw_cuda.cu|a piece ends after one round of the block|s/offset \+= kThreads \* kWidth/offset += kElementsOfPiece/
 emulated|adamw|adamw|adamw_cuda.cu|the table of the first parts is kept|s/if \(std::ranges::equal\(parts, parts_\)\) return;/if (!parts_.empty()) return;/
 emulated|elementwise|elementwise|elementwise_cuda.cu|a part takes elements of the next one|s/begin \+ kElementsOfBlock < part_end/begin + kElementsOfBlock < count/
+emulated|elementwise|elementwise|elementwise_cuda.cu|a part's last block is left out|s/block < blocks_of_part; \+\+block/block + 1 < blocks_of_part; ++block/
 emulated|dropout|dropout|dropout_cuda.cu|all sequences have the mask of the first|s/i \/ elements_of_sequence/0/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the second product takes the first one's lower half|s/products\[2 \* pair \+ 1\], a, b\[2\], b\[3\]/products[2 * pair + 1], a, b[2], b[1]/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows of the second factor in another order|s/begin \+ pair \* 16 \+ lane \/ 16 \* 8 \+ lane % 8/begin + pair * 16 + lane % 16/
