@@ -290,7 +290,8 @@ constexpr int kKeysOfPart = 64, kThreadsOfJoin = 64;
 
 template <class Element>
 struct CachedAttention {
-  const Element *qkv, *keys, *values;
+  const Element* qkv;
+  Element *keys, *values;
   float* parts;  // (rows at once, H, parts of the capacity, D + 2)
   Element* out;
   const std::int32_t* first_position;
@@ -306,7 +307,8 @@ struct CachedAttention {
   }
 };
 
-// Scores by a thread a key, then sums by a thread a few channels and a share of the keys.
+// Scores by a thread a key, then sums by a thread a few channels and a share of the keys. A single
+// new position is put into the caches by the block that has it among its keys.
 template <int kWidth, class Element>
 __global__ void attention_cached_kernel(CachedAttention<Element> op) {
   const std::int64_t first_key = std::int64_t{blockIdx.z} * kKeysOfPart;
@@ -320,10 +322,15 @@ __global__ void attention_cached_kernel(CachedAttention<Element> op) {
   const int key_count = left < kKeysOfPart ? static_cast<int>(left) : kKeysOfPart;
   const std::int64_t b = op.row() / op.new_positions;
   const std::int64_t cache = ((b * op.H + blockIdx.y) * op.capacity + first_key) * op.D;
-  const Element *keys = op.keys + cache, *values = op.values + cache;
+  Element *keys = op.keys + cache, *values = op.values + cache;
+  const Element* qkv = op.qkv + op.row() * 3 * op.C + blockIdx.y * op.D;
+  const bool has_newest = op.new_positions == 1 && left <= kKeysOfPart;
   float* q = sums + kThreads * kWidth;
   for (std::int64_t d = thread; d < op.D; d += kThreads) {
-    q[d] = to_float(op.qkv[op.row() * 3 * op.C + blockIdx.y * op.D + d]);
+    q[d] = to_float(qkv[d]);
+    if (!has_newest) continue;
+    keys[(key_count - 1) * op.D + d] = qkv[op.C + d];
+    values[(key_count - 1) * op.D + d] = qkv[2 * op.C + d];
   }
   __syncthreads();
   float score = -INFINITY;
@@ -498,9 +505,11 @@ void CudaKernels::attention_cached(const AttentionCached& op) {
                                        .D = D,
                                        .capacity = op.capacity,
                                        .scale = scale_of(D)};
-    launch(fill_caches_kernel<Element>, blocks_for(count, kThreads), kThreads, 0, stream(),
-           attention.qkv, keys, values, op.new_positions, op.C, op.H, op.capacity,
-           attention.first_position, count);
+    if (op.new_positions > 1) {
+      launch(fill_caches_kernel<Element>, blocks_for(count, kThreads), kThreads, 0, stream(),
+             attention.qkv, keys, values, op.new_positions, op.C, op.H, op.capacity,
+             attention.first_position, count);
+    }
     with_width<Element>(D, {keys, values}, [&](auto width) {
       for (; attention.first_row < rows; attention.first_row += at_once) {
         const auto here = static_cast<unsigned>(std::min(at_once, rows - attention.first_row));
