@@ -220,10 +220,16 @@ struct PartSums {
 struct UpdateDecision {
   TensorView loss_sums, squares;  // double: of the losses by slot, joined in place; of gradients
   double token_count, grad_clip, beta1, beta2;
+  double loss_scale = 1;   // gradients are those of loss_scale x loss
   UpdateOutcome* outcome;  // in the device's memory; the last one comes in
   UpdateTerms terms() const {
-    return {
-        loss_sums.element_count(), squares.element_count(), token_count, grad_clip, beta1, beta2};
+    return {.loss_count = loss_sums.element_count(),
+            .square_count = squares.element_count(),
+            .token_count = token_count,
+            .grad_clip = grad_clip,
+            .beta1 = beta1,
+            .beta2 = beta2,
+            .loss_scale = loss_scale};
   }
   Work work() const { return {.bytes = bytes_of(squares, squares.element_count())}; }
 };

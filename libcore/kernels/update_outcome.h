@@ -17,9 +17,9 @@ namespace gpt2::kernels {
 /// on; all zero before the first one.
 struct UpdateOutcome {
   double loss = 0;                         // mean over the tokens of the step
-  double gradient_norm = 0;                // L2, before clipping
+  double gradient_norm = 0;                // L2, before clipping, of the loss without its scale
   std::int64_t update_count = 0;           // updates so far, this one too
-  float gradient_scale = 0;                // what AdamW multiplies gradients by: clipping
+  float gradient_scale = 0;                // what AdamW multiplies gradients by: clipping / scale
   float correction1 = 0, correction2 = 0;  // 1 / (1 - beta^update_count)
   std::int32_t is_done = 0;                // 0: left out, as loss or norm is not fit for it
 };
@@ -30,6 +30,7 @@ struct UpdateTerms {
   double token_count;
   double grad_clip;  // the largest norm; 0: any
   double beta1, beta2;
+  double loss_scale;  // of the loss whose gradients these are: a power of two
 };
 
 /// Joins the sums of losses pairwise, in place, and those of squares in order. An update is done
@@ -43,7 +44,7 @@ GPT2_HOST_DEVICE inline void decide(double* loss_sums, const double* squares,
   double sum = 0;
   for (std::int64_t i = 0; i < terms.square_count; ++i) sum += squares[i];
   outcome.loss = loss_sums[0] / terms.token_count;
-  outcome.gradient_norm = std::sqrt(sum);
+  outcome.gradient_norm = std::sqrt(sum) / terms.loss_scale;
   const double clipped = terms.grad_clip / (outcome.gradient_norm + kSmall);
   const double scale = terms.grad_clip > 0 && clipped < 1 ? clipped : 1;
   outcome.is_done = std::isfinite(outcome.loss) &&
@@ -53,7 +54,7 @@ GPT2_HOST_DEVICE inline void decide(double* loss_sums, const double* squares,
   if (outcome.is_done == 0) return;
   ++outcome.update_count;
   const auto count = static_cast<double>(outcome.update_count);
-  outcome.gradient_scale = static_cast<float>(scale);
+  outcome.gradient_scale = static_cast<float>(scale / terms.loss_scale);
   outcome.correction1 = static_cast<float>(1 / (1 - std::pow(terms.beta1, count)));
   outcome.correction2 = static_cast<float>(1 / (1 - std::pow(terms.beta2, count)));
 }

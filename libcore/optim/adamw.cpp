@@ -109,6 +109,7 @@ void AdamW::decide(const device::DeviceBuffer& gradients, const StepLosses& loss
        .grad_clip = options_.grad_clip,
        .beta1 = double{static_cast<float>(options_.beta1)},
        .beta2 = double{static_cast<float>(options_.beta2)},
+       .loss_scale = losses.scale,
        .outcome = static_cast<kernels::UpdateOutcome*>(outcome_.data())});
 }
 

@@ -24,6 +24,7 @@ struct AdamWOptions {
 struct StepLosses {
   device::TensorView sums;  // double, of the slots; joined pairwise, in place
   double token_count;
+  double scale = 1;  // a power of two: the gradients are those of scale x loss
 };
 
 /// The elements of `parameter`, counted from its first, that lie in `range` of the buffer.

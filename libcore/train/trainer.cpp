@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <csignal>
 #include <ctime>
 #include <numeric>
 #include <span>
 #include <sstream>
+#include <tuple>
 #include <utility>
 
 #include "formats/errors.h"
@@ -32,6 +34,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kBadStepsKey = "bad_steps_in_row";
 constexpr const char* kSkippedStepsKey = "skipped_steps";
+constexpr const char* kLossScaleKey = "loss_scale";
+constexpr const char* kGoodStepsKey = "good_steps_at_loss_scale";
+constexpr const char* kOverflowedStepsKey = "overflowed_steps";
 constexpr std::int64_t kSampleTokens = 64;
 
 /// Leaves a validation or a sample that a stop signal cuts short.
@@ -71,6 +76,20 @@ std::set<std::string> kinds_logged(const fs::path& run, std::uint64_t step,
   return known;
 }
 
+std::optional<LossScale> loss_scale_of(const formats::CheckpointManifest& manifest,
+                                       const std::string& where) {
+  if (!manifest.state.contains(kLossScaleKey)) return std::nullopt;
+  const LossScale scale{.value = state_count(manifest, kLossScaleKey, where),
+                        .good_steps = state_count(manifest, kGoodStepsKey, where),
+                        .overflowed_steps = state_count(manifest, kOverflowedStepsKey, where)};
+  if (!std::has_single_bit(scale.value) || scale.value > LossScale::kMost) {
+    throw formats::InputError(
+        fmt::format("{}: checkpoint.json, state, {}: is {}, must be a power of two up to {}", where,
+                    kLossScaleKey, scale.value, LossScale::kMost));
+  }
+  return scale;
+}
+
 bool is_due(std::uint64_t step, std::uint64_t every) { return every > 0 && step % every == 0; }
 
 }  // namespace
@@ -86,6 +105,10 @@ void TrainingProgress::store(formats::CheckpointManifest& manifest) const {
   manifest.validation_loss = validation_loss;
   manifest.state[kBadStepsKey] = static_cast<double>(bad_steps_in_row);
   manifest.state[kSkippedStepsKey] = static_cast<double>(skipped_steps);
+  if (!loss_scale) return;
+  manifest.state[kLossScaleKey] = static_cast<double>(loss_scale->value);
+  manifest.state[kGoodStepsKey] = static_cast<double>(loss_scale->good_steps);
+  manifest.state[kOverflowedStepsKey] = static_cast<double>(loss_scale->overflowed_steps);
 }
 
 TrainingProgress TrainingProgress::load(const formats::CheckpointManifest& manifest,
@@ -94,7 +117,8 @@ TrainingProgress TrainingProgress::load(const formats::CheckpointManifest& manif
           .sequences_consumed = manifest.sequences_consumed,
           .bad_steps_in_row = state_count(manifest, kBadStepsKey, where),
           .skipped_steps = state_count(manifest, kSkippedStepsKey, where),
-          .validation_loss = manifest.validation_loss};
+          .validation_loss = manifest.validation_loss,
+          .loss_scale = loss_scale_of(manifest, where)};
 }
 
 Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed_from)
@@ -120,6 +144,11 @@ Trainer::Trainer(TrainerParts parts, TrainingProgress progress, fs::path resumed
     if (is_first()) log_.emplace(parts_.folder.path(), progress_.step, parts_.config);
   });
   logged_ = kinds_logged(parts_.folder.path(), progress_.step, parts_.communicator);
+  if (parts_.model.kernels().compute_type() != device::DataType::kF16) {
+    progress_.loss_scale.reset();
+  } else if (!progress_.loss_scale) {
+    progress_.loss_scale.emplace();
+  }
 }
 
 Trainer::~Trainer() {
@@ -166,6 +195,7 @@ void Trainer::take_step() {
        .sequences_consumed = progress_.sequences_consumed + parts_.plan.sequences_per_step,
        .learning_rate = parts_.plan.schedule.at(static_cast<std::int64_t>(progress_.step)),
        .begun = Clock::now()});
+  const float scale_of_gradients = loss_scale();
   const auto& gradients = queue_gradients();
   queue_update(gradients);
   auto& step = queued_.back();
@@ -175,16 +205,24 @@ void Trainer::take_step() {
   progress_.sequences_consumed = step.sequences_consumed;
   logged_.clear();
   saved_.clear();
-  settle(device.is_host() || parts_.communicator.size() > 1 ? 0 : 1);
+  // The outcome decides on the next step's loss scale.
+  const bool at_once =
+      device.is_host() || parts_.communicator.size() > 1 || progress_.loss_scale.has_value();
+  settle(at_once ? 0 : 1);
   if (!is_due(progress_.step, parts_.config.histogram_every)) return;
   settle();
-  if (last_is_done_) log_histograms(gradients);
+  if (last_is_done_) log_histograms(gradients, scale_of_gradients);
+}
+
+float Trainer::loss_scale() const {
+  return progress_.loss_scale ? static_cast<float>(progress_.loss_scale->value) : 1.0F;
 }
 
 const device::DeviceBuffer& Trainer::queue_gradients() {
   const auto& plan = parts_.plan;
   parts_.communicator.say_phase(fmt::format("forward and backward of step {}", progress_.step + 1));
-  const auto scale = static_cast<float>(1 / static_cast<double>(plan.tokens_per_step()));
+  const auto scale =
+      static_cast<float>(1 / static_cast<double>(plan.tokens_per_step())) * loss_scale();
   for (std::int64_t slot = 0; slot < share_.slots; ++slot) {
     const auto& gradients = slots_.open_slot();
     for (std::int64_t micro_batch = 0; micro_batch < share_.micro_batches; ++micro_batch) {
@@ -212,7 +250,9 @@ void Trainer::queue_update(const device::DeviceBuffer& gradients) {
   const bool keeps_share = parts_.config.zero == "1";
   const auto token_count = static_cast<double>(parts_.plan.tokens_per_step());
   parts_.optimizer.decide(gradients,
-                          {losses_.sums(parts_.model.kernels(), parts_.communicator), token_count},
+                          {.sums = losses_.sums(parts_.model.kernels(), parts_.communicator),
+                           .token_count = token_count,
+                           .scale = loss_scale()},
                           parts_.communicator);
   if (!keeps_share) gather(gradients);
   parts_.optimizer.update(gradients, queued_.back().learning_rate);
@@ -235,8 +275,14 @@ void Trainer::settle_oldest() {
   last_settled_ = Clock::now();
   last_step_seconds_ = std::chrono::duration<double>(last_settled_ - begun).count();
   last_is_done_ = outcome.is_done != 0;
-  progress_.bad_steps_in_row = last_is_done_ ? 0 : progress_.bad_steps_in_row + 1;
-  progress_.skipped_steps += last_is_done_ ? 0 : 1;
+  auto& scale = progress_.loss_scale;
+  const float scale_of_step = loss_scale();
+  if (scale && last_is_done_) scale->note_good_step();
+  const bool overflowed = scale && !std::isfinite(outcome.gradient_norm) && scale->back_off();
+  if (!overflowed) {
+    progress_.bad_steps_in_row = last_is_done_ ? 0 : progress_.bad_steps_in_row + 1;
+    progress_.skipped_steps += last_is_done_ ? 0 : 1;
+  }
 
   std::map<std::string, double> numbers{
       {"loss", outcome.loss},
@@ -245,10 +291,21 @@ void Trainer::settle_oldest() {
       {"tokens", static_cast<double>(step.sequences_consumed) * static_cast<double>(parts_.plan.T)},
       {"tokens_per_second",
        static_cast<double>(parts_.plan.tokens_per_step()) / last_step_seconds_}};
-  if (!last_is_done_) numbers["skipped_steps"] = static_cast<double>(progress_.skipped_steps);
+  if (scale) numbers["loss_scale"] = scale_of_step;
+  if (overflowed) {
+    numbers["overflowed_steps"] = static_cast<double>(scale->overflowed_steps);
+  } else if (!last_is_done_) {
+    numbers["skipped_steps"] = static_cast<double>(progress_.skipped_steps);
+  }
   write_record(
       {.kind = last_is_done_ ? "train" : "skip", .step = step.step, .numbers = std::move(numbers)});
   if (last_is_done_) return;
+  if (overflowed) {
+    return parts_.observer.on_notice(fmt::format(
+        "step {}: the gradients overflow fp16 at a loss scale of {}; the update is left out, and "
+        "the scale is {} from now on",
+        step.step, scale_of_step, scale->value));
+  }
   parts_.observer.on_notice(
       fmt::format("step {}: loss {}, gradient norm {}; the update is left out", step.step,
                   outcome.loss, outcome.gradient_norm));
@@ -272,19 +329,20 @@ void Trainer::gather(const device::DeviceBuffer& buffer) {
 
 /// One record for each tensor's weights, as the step left them, and for the gradients it was done
 /// with. Between a step and its checkpoint, so that a run that goes on has them once.
-void Trainer::log_histograms(const device::DeviceBuffer& gradients) {
+void Trainer::log_histograms(const device::DeviceBuffer& gradients, float scale_of_gradients) {
   parts_.communicator.say_phase(fmt::format("histograms of step {}", progress_.step));
   const bool shares_lie_apart = parts_.config.zero == "1";
   if (shares_lie_apart) gather(gradients);
   if (!is_first()) return;
   constexpr std::string_view kPrefix = "transformer.";
   std::vector<float> values;
-  for (const auto& [what, buffer] :
-       {std::pair{"weights", &parts_.model.parameters()}, {"gradients", &gradients}}) {
+  for (const auto& [what, buffer, scale] : {std::tuple{"weights", &parts_.model.parameters(), 1.0F},
+                                            {"gradients", &gradients, scale_of_gradients}}) {
     for (const auto& parameter : parts_.model.table().parameters()) {
       values.resize(static_cast<std::size_t>(parameter.element_count));
       parts_.model.device().copy_to_host(values.data(), buffer->f32() + parameter.offset,
                                          values.size() * sizeof(float));
+      for (float& value : values) value /= scale;
       auto [low, high, sum, sum_squares, counts] = histogram_of(values);
       std::string_view name = parameter.name;
       if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());

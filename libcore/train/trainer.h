@@ -24,6 +24,7 @@
 #include "libcore/text/tokenizer.h"
 #include "libcore/train/checkpoint_writer.h"
 #include "libcore/train/gradient_slots.h"
+#include "libcore/train/loss_scale.h"
 #include "libcore/train/run_folder.h"
 #include "libcore/train/run_log.h"
 #include "libcore/train/step_losses.h"
@@ -40,8 +41,9 @@ std::string signal_name(int signal);
 struct TrainingProgress {
   std::uint64_t step = 0;  // steps done, skipped ones too
   std::uint64_t sequences_consumed = 0;
-  std::uint64_t bad_steps_in_row = 0, skipped_steps = 0;
-  std::optional<double> validation_loss;  // the newest
+  std::uint64_t bad_steps_in_row = 0, skipped_steps = 0;  // without those of the loss scale
+  std::optional<double> validation_loss;                  // the newest
+  std::optional<LossScale> loss_scale;                    // of a run in fp16
 
   /// Into the fields of a manifest, and back. Throws: InputError naming `where` when one is
   /// missing.
@@ -99,7 +101,8 @@ class Trainer {
   void settle(std::size_t but_newest = 0);
   void settle_oldest();
   void gather(const device::DeviceBuffer& buffer);  // each rank's share to all
-  void log_histograms(const device::DeviceBuffer& gradients);
+  void log_histograms(const device::DeviceBuffer& gradients, float scale_of_gradients);
+  float loss_scale() const;
   bool complete_step();
   void leave_if_asked() const;  // all ranks
   void validate_when_due();

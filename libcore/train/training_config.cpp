@@ -219,7 +219,6 @@ void TrainingConfig::check() const {
   require(epsilon > 0, "epsilon", epsilon, "above 0");
   require(dropout < 1, "dropout", dropout, "below 1");
   kernels::check_precision(device, precision);
-  require(precision != "fp16", "precision", precision, "a type whose gradients need no scale");
   require(prometheus.empty() || prometheus.ends_with(".prom"), "prometheus", prometheus,
           "a name that ends in .prom, or the collector does not read it");
   require(max_bad_steps >= 1, "max-bad-steps", max_bad_steps, "at least 1");

@@ -3,10 +3,15 @@
 // Whole runs on an emulated GPU.
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <cstdlib>
+#include <functional>
+#include <map>
 #include <string_view>
 
+#include "formats/checkpoint.h"
 #include "formats/errors.h"
+#include "formats/train_log.h"
 #include "libcore/model/model_directory.h"
 #include "libcore/train/training_run.h"
 #include "tests/libcore/train/tiny_run.h"
@@ -40,6 +45,35 @@ struct EmulatedRuns : TinyRun {
     run_training(
         settings, given, notices, [] { return 0; }, *alone);
     return notices.all;
+  }
+  /// The trainer's state in a checkpoint; as changed by `change`, if there is one.
+  std::map<std::string, double> state(
+      const std::string& out, const std::string& name,
+      const std::function<void(std::map<std::string, double>&)>& change = {}) const {
+    const auto file = std::filesystem::relative(checkpoint(out, name), folder) / "checkpoint.json";
+    auto manifest = formats::decode_checkpoint_manifest(read_bytes(file.string()), file.string());
+    if (change) {
+      change(manifest.state);
+      write_bytes(file.string(), formats::encode_checkpoint_manifest(manifest));
+    }
+    return manifest.state;
+  }
+  /// One step in fp16; then its loss scale is another one.
+  void begin_in_fp16(double loss_scale) const {
+    auto settings = short_config("first");
+    settings.precision = "fp16";
+    settings.max_steps = 1;
+    settings.histogram_every = 1;
+    train(settings);
+    state("first", "step_00000001", [&](auto& numbers) { numbers["loss_scale"] = loss_scale; });
+  }
+  /// Settings of a run that goes on from there, and what it is given.
+  TrainingConfig go_on_in_fp16(const std::string& out) const {
+    auto settings = short_config(out);
+    settings.resume = checkpoint("first", "step_00000001").string();
+    settings.max_steps = 7;
+    settings.max_bad_steps = 2;
+    return settings;
   }
   std::string products(const std::string& out, const std::string& name) const {
     return model::open_checkpoint(checkpoint(out, name))
@@ -147,6 +181,76 @@ BOOST_AUTO_TEST_CASE(bad_steps_are_left_out_before_they_are_known) {
                return line.find("skip") != std::string::npos;
              }) == 3);
   BOOST_TEST(late == metrics("at_once"), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(fp16_halves_its_loss_scale_until_the_gradients_fit) {
+  constexpr double kTooLarge = 0x1p25;
+  begin_in_fp16(kTooLarge);
+  const std::set<std::string> given{"max-steps", "max-bad-steps"};
+  const auto notices = train(go_on_in_fp16("whole"), given);
+  BOOST_TEST(notices.find("step 2: the gradients overflow fp16 at a loss scale of 33554432") !=
+             std::string::npos);
+  auto scale = kTooLarge;
+  double overflowed = 0;
+  for (const auto& record : formats::load_train_log(run("whole"))) {
+    if (record.kind != "skip" && record.kind != "train") continue;
+    const auto number = [&](const char* name) { return record.numbers.at(name); };
+    BOOST_TEST(number("loss_scale") == scale);
+    BOOST_TEST(number("loss") > 1);
+    BOOST_TEST(number("loss") < 6);
+    if (record.kind == "skip") {
+      BOOST_TEST(number("overflowed_steps") == ++overflowed);
+      BOOST_TEST(!record.numbers.contains("skipped_steps"));
+      scale /= 2;
+    } else {
+      BOOST_TEST(number("gradient_norm") < 10);
+    }
+  }
+  BOOST_TEST(overflowed >= 2);
+  BOOST_TEST(overflowed < 6);
+  const auto weights = [&](const std::string& out, const char* name) {
+    return read_bytes(out + "/checkpoints/" + name + "/model.safetensors");
+  };
+  BOOST_TEST((weights("whole", "step_00000002") == weights("first", "step_00000001")));
+  BOOST_TEST((weights("whole", "final") != weights("first", "step_00000001")));
+  BOOST_TEST(state("whole", "final").at("loss_scale") == scale);
+  BOOST_TEST(state("whole", "final").at("good_steps_at_loss_scale") == 6 - overflowed);
+
+  auto parts = go_on_in_fp16("parts");
+  parts.resume = checkpoint("whole", "step_00000003").string();
+  train(parts, given);
+  BOOST_TEST((final_files("parts") == final_files("whole")));
+  BOOST_TEST((state("parts", "final") == state("whole", "final")));
+}
+
+BOOST_AUTO_TEST_CASE(histograms_of_gradients_in_fp16_are_without_the_loss_scale) {
+  begin_in_fp16(1);
+  double squares = 0, norm = 0;
+  for (const auto& record : formats::load_train_log(run("first"))) {
+    if (record.kind == "train") norm = record.numbers.at("gradient_norm");
+    if (record.text.starts_with("gradients/")) squares += record.numbers.at("sum_squares");
+  }
+  BOOST_TEST(std::sqrt(squares) == norm, boost::test_tools::tolerance(1e-6));
+}
+
+BOOST_AUTO_TEST_CASE(at_the_least_loss_scale_a_step_that_is_not_finite_is_a_bad_one) {
+  begin_in_fp16(2);
+  auto wild = go_on_in_fp16("wild");
+  wild.learning_rate = 1e30;
+  wild.allow_change = {"learning-rate"};
+  BOOST_CHECK_THROW(train(wild, {"learning-rate", "max-steps", "max-bad-steps"}),
+                    formats::DivergedError);
+  std::vector<std::string> counted;
+  for (const auto& record : formats::load_train_log(run("wild"))) {
+    if (record.kind != "skip") continue;
+    counted.push_back(record.numbers.contains("overflowed_steps") ? "overflow" : "bad");
+  }
+  BOOST_TEST((counted == std::vector<std::string>{"overflow", "bad", "bad"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_scale_that_is_no_power_of_two_is_refused) {
+  begin_in_fp16(3);
+  BOOST_CHECK_THROW(train(go_on_in_fp16("run")), formats::InputError);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

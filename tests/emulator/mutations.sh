@@ -81,6 +81,8 @@ emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is not scaled|s/store_rows<kHead>\(dk, op\.scale, op\.scale/store_rows<kHead>(dk, 1, 1/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the lower rows have the mask of the upper ones|s/row \+ i \/ 2 \* 8/row/
 emulated_fp16|attention|attention_mma|attention_mma_cuda.cu|fragments of fp16 are multiplied as bf16|s/multiply_16x8x16<Element>/multiply_16x8x16<__nv_bfloat16>/
+emulated|adamw|adamw|update_outcome.h|the scale of the loss stays in the gradients|s/scale \/ terms\.loss_scale/scale/
+emulated|adamw|adamw|update_outcome.h|the scale of the loss stays in the norm|s/std::sqrt\(sum\) \/ terms\.loss_scale/std::sqrt(sum)/
 emulated_fp16|adamw|adamw|launch_cuda.cuh|numbers of fp16 are rounded to bf16 first|s/return __float2half_rn\(value\)/return __float2half_rn(__bfloat162float(__float2bfloat16_rn(value)))/
 races_bf16|attention|attention_mma|attention_mma_cuda.cu|a tile is replaced while it is used|s/__syncthreads\(\);  \/\/ the tile is there, and the one before has been used//
 emulated_bf16|adamw|adamw|adamw_cuda.cu|the copy to compute with stays old|s/if \(compute_copy != nullptr\) store<kWidth>\(parameter, compute_copy, i\);//

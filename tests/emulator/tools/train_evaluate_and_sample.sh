@@ -32,16 +32,20 @@ cmp bf16/checkpoints/final/model.safetensors parts/checkpoints/final/model.safet
 cmp bf16/checkpoints/final/optimizer-00000-of-00001.safetensors \
   parts/checkpoints/final/optimizer-00000-of-00001.safetensors
 ! cmp -s bf16/checkpoints/final/model.safetensors gpu/checkpoints/final/model.safetensors
+train --out fp16 --device cuda --precision fp16 --max-steps 1
+grep -q '"kind": "train", .*"loss_scale": 65536' fp16/metrics.jsonl
 
 loss_on() { gpt2-eval-loss --checkpoint gpu --text text.val --json "$@" | sed -n 's/.*"loss": \([^,]*\),.*/\1/p'; }
 head -3 text.txt >text.val
 near "$(loss_on --device cuda --precision fp32)" "$(loss_on --device cpu)"
+awk -v a="$(loss_on --device cuda --precision fp16)" -v b="$(loss_on --device cpu)" 'BEGIN { exit !(a != b && a - b < 2e-3 && b - a < 2e-3) }'
 for device in cuda cpu; do
   gpt2-eval-hellaswag --checkpoint gpu --data questions.jsonl --json --device $device --precision fp32 >answers.$device
   gpt2-sample --checkpoint gpu --prompt 'the number' --max-tokens 5 --top-k 1 --device $device --precision fp32 >sample.$device
 done
 [ "$(grep -o '"acc_norm": [0-9.]*' answers.cuda)" = "$(grep -o '"acc_norm": [0-9.]*' answers.cpu)" ]
 cmp sample.cuda sample.cpu
+gpt2-sample --checkpoint gpu --prompt 'the number' --max-tokens 5 --top-k 1 --device cuda --precision fp16 >sample.fp16
 gpt2-train --version | grep -q '^  cuda: GPU 0, emulated GPU'
 gpt2-train --dry-run --out dry --train 'shards/text_train_*.bin' --layers 1 --heads 2 --channels 32 --context 24 \
   --total-batch-tokens 96 --batch-size auto --memory-limit 4Mi >plan

@@ -161,7 +161,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// The outcome of sums, after `count` updates.
 UpdateOutcome decided(Backend& backend, const std::vector<double>& loss_sums,
-                      const std::vector<double>& squares, double clip, std::int64_t count = 0) {
+                      const std::vector<double>& squares, double clip, std::int64_t count = 0,
+                      double loss_scale = 1) {
   auto* outcome = backend.upload_value(UpdateOutcome{.update_count = count});
   backend.kernels().decide_update({.loss_sums = backend.upload_doubles(loss_sums),
                                    .squares = backend.upload_doubles(squares),
@@ -169,6 +170,7 @@ UpdateOutcome decided(Backend& backend, const std::vector<double>& loss_sums,
                                    .grad_clip = clip,
                                    .beta1 = kBeta1,
                                    .beta2 = kBeta2,
+                                   .loss_scale = loss_scale,
                                    .outcome = outcome});
   return backend.download_value(outcome);
 }
@@ -187,6 +189,16 @@ BOOST_FIXTURE_TEST_CASE(a_decision_has_loss_norm_clipping_and_corrections, Backe
   BOOST_TEST(outcome.correction2 == expected.correction2, tolerance);
   for (const double clip : {0.0, 5.1}) {
     BOOST_TEST(decided(*this, {1}, {9, 16}, clip).gradient_scale == 1.0F);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(the_scale_of_the_loss_is_taken_out_exactly, Backend) {
+  for (const double clip : {0.0, 0.3}) {
+    const auto plain = decided(*this, {1}, {0.2, 0.3}, clip);
+    const auto scaled = decided(*this, {1}, {0.2 * 0x1p40, 0.3 * 0x1p40}, clip, 0, 0x1p20);
+    BOOST_TEST(scaled.loss == plain.loss);
+    BOOST_TEST(scaled.gradient_norm == plain.gradient_norm);
+    BOOST_TEST(scaled.gradient_scale * 0x1p20F == plain.gradient_scale);
   }
 }
 
