@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The gpt2-tools authors
 # gpus.sh: ranks with a GPU each (GPT2_EMULATOR_GPUS emulated ones) give the bits of one GPU: metrics, weights, moments, with
-# either wire, the optimizer in shares or whole, and in a run that goes on from 4 to 2 and 1 ranks. Ranks without a GPU of
-# their own, or with another kind than the first one's, are refused.
+# either wire, in fp16, the optimizer in shares or whole, and in a run that goes on from 4 to 2 and 1 ranks. Ranks without a
+# GPU of their own, or with another kind than the first one's, are refused.
 source "$(dirname "$0")/ranks.bash"
 
 tiny=("${shape[@]}" --layers 1 --channels 16 --context 16 --batch-size 1 --total-batch-tokens 128 --schedule constant
@@ -24,6 +24,9 @@ train 0 3 narrow --wire bf16
 train 4 3 narrow_whole --wire bf16 --zero 0
 compare narrow narrow_whole
 ! cmp -s <(metrics one) <(metrics narrow) || fail '--wire bf16 rounds nothing'
+train 0 2 scaled --precision fp16
+train 2 2 scaled_too --precision fp16
+compare scaled scaled_too  # the scale of the loss is in the metrics
 
 for world_and_step in '4 1' '2 2' '1 3'; do train $world_and_step chain; done
 compare one chain
