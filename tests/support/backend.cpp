@@ -68,10 +68,7 @@ std::vector<std::int32_t> random_ints(std::int64_t count, std::int32_t bound, st
   return values;
 }
 
-namespace {
-
-// A twin that this machine does not have ends the program with 77, which CTest shows as skipped.
-std::unique_ptr<device::Device> open_or_skip(int threads) {
+std::unique_ptr<device::Device> open_test_device(int threads) {
   try {
     return device::open_device(test_device(), threads);
   } catch (const formats::UnavailableError& error) {
@@ -79,6 +76,8 @@ std::unique_ptr<device::Device> open_or_skip(int threads) {
     std::_Exit(77);
   }
 }
+
+namespace {
 
 std::vector<float> nans(std::initializer_list<std::int64_t> shape) {
   std::int64_t count = 1;
@@ -90,7 +89,8 @@ std::vector<float> nans(std::initializer_list<std::int64_t> shape) {
 }  // namespace
 
 Backend::Backend(int threads)
-    : device_(open_or_skip(threads)), kernels_(kernels::open_kernels(*device_, test_precision())) {}
+    : device_(open_test_device(threads)),
+      kernels_(kernels::open_kernels(*device_, test_precision())) {}
 
 TensorView Backend::allocate(device::DataType type, std::int64_t count,
                              std::initializer_list<std::int64_t> shape) {

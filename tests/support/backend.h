@@ -21,6 +21,10 @@ using device::TensorView;
 /// The twin of the test program: GPT2_TEST_DEVICE, else cpu.
 std::string test_device();
 
+/// The twin. One that this machine does not have ends the program with 77, which CTest shows as
+/// skipped. `threads` 0: as many as the device takes by default.
+std::unique_ptr<device::Device> open_test_device(int threads);
+
 /// What the twin computes with: GPT2_TEST_PRECISION, else fp32.
 std::string test_precision();
 /// The nearest number that the twin computes with.

@@ -38,7 +38,7 @@ inline Gpt2Config odd_config() {
 /// A model with its device and kernels, initialised with seed 1.
 struct SmallModel {
   explicit SmallModel(const Gpt2Config& config, int threads = 1)
-      : device(device::open_device(support::test_device(), threads)),
+      : device(support::open_test_device(threads)),
         kernels(kernels::open_kernels(*device)),
         model(*device, *kernels, config) {
     model.initialise(1);
