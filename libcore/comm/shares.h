@@ -24,8 +24,8 @@ struct ElementRange {
 class Shares {
  public:
   static constexpr int kUnits = 64;
-  static constexpr std::int64_t kLine =
-      16;  // elements of a cache line, which a unit has whole ones of
+  /// Elements of a cache line. A unit has whole ones.
+  static constexpr std::int64_t kLine = 16;
   /// Shares of `elements` for `ranks`. With more ranks than units some have no share.
   Shares(std::int64_t elements, int ranks)
       : elements_(elements),

@@ -45,10 +45,6 @@ struct TensorView {
     assert(type == DataType::kF32);
     return static_cast<float*>(data);
   }
-  double* f64() const {
-    assert(type == DataType::kF64);
-    return static_cast<double*>(data);
-  }
   std::int32_t* i32() const {
     assert(type == DataType::kI32);
     return static_cast<std::int32_t*>(data);

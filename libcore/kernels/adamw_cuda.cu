@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The gpt2-tools authors
 // One launch for all parameters: each block reads from a table which elements are its own.
 #include <algorithm>
-#include <vector>
 
 #include "libcore/kernels/adamw_pieces.h"
 #include "libcore/kernels/kernels_cuda.h"

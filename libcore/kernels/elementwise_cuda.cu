@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
 #include <type_traits>
-#include <vector>
 
 #include "libcore/kernels/block_sum_cuda.cuh"
 #include "libcore/kernels/kernels_cuda.h"

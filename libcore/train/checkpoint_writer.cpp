@@ -26,10 +26,9 @@ double seconds_since(Clock::time_point start) {
 }
 
 /// The sum of squares is finite exactly when every weight is: a float's square cannot overflow a
-/// double.
-bool weights_are_finite(const model::Gpt2& model) {
+/// double. `memory` takes the sum.
+bool weights_are_finite(const model::Gpt2& model, const device::DeviceBuffer& memory) {
   const auto elements = model.table().buffer_elements();
-  const device::DeviceBuffer memory(model.device(), sizeof(double));
   model.kernels().part_sums({.x = {model.parameters().data(), device::DataType::kF32, {elements}},
                              .sums = {memory.data(), device::DataType::kF64, {1}},
                              .part = elements,
@@ -67,12 +66,13 @@ CheckpointWriter::CheckpointWriter(RunFolder& folder, const model::Gpt2& model,
       keep_last_(keep_last),
       communicator_(communicator.duplicate()),
       snapshot_(model, comm::Shares(model.table().buffer_elements(), communicator.size())
-                           .of_rank(communicator.rank())) {}
+                           .of_rank(communicator.rank())),
+      sum_of_squares_(model.device(), sizeof(double)) {}
 
 void CheckpointWriter::begin(CheckpointOrder order) {
   assert(!under_way_.valid() && !order.names.empty());
   if (order.existing.empty()) {
-    if (!weights_are_finite(model_)) {
+    if (!weights_are_finite(model_, sum_of_squares_)) {
       throw formats::DivergedError(fmt::format(
           "training diverged: a weight is no longer finite after step {}; go on from a checkpoint "
           "before with a lower learning rate (--resume DIR --allow-change learning-rate)",

@@ -15,6 +15,7 @@
 #include "formats/checkpoint.h"
 #include "formats/tokenizer_files.h"
 #include "libcore/comm/communicator.h"
+#include "libcore/device/device.h"
 #include "libcore/train/run_folder.h"
 #include "libcore/train/training_snapshot.h"
 
@@ -75,6 +76,7 @@ class CheckpointWriter {
   std::uint64_t keep_last_;
   std::unique_ptr<comm::Communicator> communicator_;  // the thread's
   TrainingSnapshot snapshot_;
+  device::DeviceBuffer sum_of_squares_;  // of the weights
   std::future<FinishedSave> under_way_;  // last: joined before what its thread uses goes
 };
 

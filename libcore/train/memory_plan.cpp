@@ -118,15 +118,16 @@ MemoryPlan plan_memory(const MemoryQuestion& question, const TrainingPlan& plan)
                                 .F = shape.inner_channels(),
                                 .V = shape.vocab_size,
                                 .parameter_count = table.buffer_elements()};
-  const auto slots = plan.share_of(rank, rank_count).slots;
+  const auto of_step = plan.share_of(rank, rank_count);
 
   MemoryPlan memory;
   memory.parameters = table.buffer_bytes();
   if (type != device::DataType::kF32) {
     memory.parameters += static_cast<std::uint64_t>(table.buffer_elements()) * bytes_of(type);
   }
-  memory.gradients = table.buffer_bytes() *
-                     static_cast<std::uint64_t>(std::bit_width(static_cast<std::uint64_t>(slots)));
+  memory.gradients =
+      table.buffer_bytes() *
+      static_cast<std::uint64_t>(std::bit_width(static_cast<std::uint64_t>(of_step.slots)));
   const auto moments = 2 * sizeof(float) * static_cast<std::uint64_t>(share.count);
   memory.moments = moments + optim::AdamW::kFixedBytes;
   memory.activations = model::activation_bytes(shape, type, plan.B, plan.T, true, level);
@@ -150,7 +151,7 @@ MemoryPlan plan_memory(const MemoryQuestion& question, const TrainingPlan& plan)
         std::max<std::uint64_t>(memory.evaluation, model::Decoder::memory_bytes(shape, type));
   }
   memory.exchange = exchange_bytes;
-  memory.activations += StepLossBuffer::bytes(plan.share_of(rank, rank_count), plan);
+  memory.activations += StepLossBuffer::bytes(of_step, plan);
   memory.snapshot = moments + (rank == 0 ? table.buffer_bytes() : 0);
   memory.device_is_host = device.is_host();
   memory.host_free = device::free_host_bytes() / static_cast<std::uint64_t>(ranks_of_host);

@@ -12,8 +12,6 @@
 #include <cmath>
 #include <csignal>
 #include <ctime>
-#include <numeric>
-#include <span>
 #include <sstream>
 #include <tuple>
 #include <utility>
@@ -54,12 +52,6 @@ std::string utc_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data())
-                                                          : std::string();
-}
-
 /// Kinds of the records that the log has of `step`. The first rank reads it.
 std::set<std::string> kinds_logged(const fs::path& run, std::uint64_t step,
                                    comm::Communicator& communicator) {
@@ -93,6 +85,12 @@ std::optional<LossScale> loss_scale_of(const formats::CheckpointManifest& manife
 bool is_due(std::uint64_t step, std::uint64_t every) { return every > 0 && step % every == 0; }
 
 }  // namespace
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data())
+                                                          : std::string();
+}
 
 std::string signal_name(int signal) {
   const char* name = ::sigabbrev_np(signal);

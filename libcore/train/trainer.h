@@ -33,6 +33,9 @@
 
 namespace gpt2::train {
 
+/// Of this machine; empty if it has none.
+std::string host_name();
+
 /// "SIGTERM" of 15.
 std::string signal_name(int signal);
 

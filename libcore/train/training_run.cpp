@@ -4,10 +4,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -425,12 +423,6 @@ void report_start(const Start& start, const Material& material, std::int64_t T,
     observer.on_notice(
         "the checkpoints will hold no tokenizer files: name their folder with --vocab to add them");
   }
-}
-
-std::string host_name() {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  return host.data();
 }
 
 /// A product's bits depend on what computes it.
