@@ -16,6 +16,7 @@
 #include "libcore/device/device_cuda.h"
 #include "libcore/kernels/kernels_cuda.h"
 #include "libcore/kernels/philox.h"
+#include "libcore/kernels/shared_memory_cuda.h"
 
 #ifdef __CUDACC__
 
@@ -34,8 +35,7 @@ namespace gpt2::kernels {
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
             cudaStream_t stream, const Arguments&... arguments) {
-  constexpr std::size_t kWithoutAsking = 48 * 1024;
-  if (shared_bytes > kWithoutAsking) {
+  if (asks_for_shared(shared_bytes)) {
     GPT2_CUDA_CHECK(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
                                          static_cast<int>(shared_bytes)));

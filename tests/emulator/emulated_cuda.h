@@ -16,6 +16,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "libcore/kernels/shared_memory_cuda.h"
 #include "tests/emulator/emulator.h"
 
 #define threadIdx (::gpt2::emulator::thread_index)
@@ -216,8 +217,10 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
             cudaStream_t, const Arguments&... arguments) {
   const std::tuple<std::decay_t<Parameters>...> parameters(arguments...);
   emulator::queue([=] {
-    emulator::run_grid({grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes,
-                       [&] { std::apply(kernel, parameters); });
+    emulator::run_grid(
+        {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes,
+        asks_for_shared(shared_bytes) ? emulator::kMostSharedBytes : kSharedWithoutAsking,
+        [&] { std::apply(kernel, parameters); });
   });
 }
 

@@ -88,7 +88,7 @@ class Runtime {
   }
 
   void run_grid(Dimensions grid, Dimensions block, std::size_t dynamic_bytes,
-                const std::function<void()>& body) {
+                std::size_t most_shared_bytes, const std::function<void()>& body) {
     const std::scoped_lock one_launch_at_a_time(mutex_);
     const auto thread_count = static_cast<std::uint64_t>(block.x) * block.y * block.z;
     if (thread_count == 0 || thread_count > kMostThreads) {
@@ -98,16 +98,17 @@ class Runtime {
         grid.z > 65535) {
       throw EmulationError("a grid of " + text_of(grid) + " blocks: no such launch");
     }
-    if (dynamic_bytes > kMostSharedBytes) {
+    if (dynamic_bytes > most_shared_bytes) {
       throw EmulationError("a block asks for " + std::to_string(dynamic_bytes) +
-                           " bytes of shared memory: sm_86 has " +
-                           std::to_string(kMostSharedBytes));
+                           " bytes of shared memory and has at most " +
+                           std::to_string(most_shared_bytes));
     }
     ++launch_;
     body_ = &body;
     grid_size = grid;
     block_size = block;
     dynamic_bytes_ = dynamic_bytes;
+    most_shared_bytes_ = most_shared_bytes;
     prepare_threads(block, static_cast<unsigned>(thread_count));
     std::vector<std::uint64_t> blocks(std::uint64_t{grid.x} * grid.y * grid.z);
     for (std::uint64_t i = 0; i < blocks.size(); ++i) blocks[i] = i;
@@ -184,10 +185,12 @@ class Runtime {
   void* shared_array(const void* site, std::size_t bytes) {
     auto [entry, is_new] = arrays_.try_emplace(site, nullptr);
     if (is_new) {
-      if (lines_of(bytes) > kMostSharedBytes - shared_bytes_ || pieces_.size() == kMostArrays) {
+      if (lines_of(bytes) > most_shared_bytes_ - shared_bytes_ || pieces_.size() == kMostArrays) {
         fail([&] {
-          return "shared memory of the block is more than the " + std::to_string(kMostSharedBytes) +
-                 " bytes of sm_86";
+          return "shared memory of the block is more than " + std::to_string(most_shared_bytes_) +
+                 " bytes: " +
+                 (most_shared_bytes_ < kMostSharedBytes ? "the launch has not asked for more"
+                                                        : "sm_86 has no more");
         });
       }
       entry->second = add_piece(bytes);
@@ -348,7 +351,7 @@ class Runtime {
   std::mt19937_64 random_;
   unsigned launch_ = 0;
   const std::function<void()>* body_ = nullptr;
-  std::size_t dynamic_bytes_ = 0, shared_bytes_ = 0;
+  std::size_t dynamic_bytes_ = 0, most_shared_bytes_ = 0, shared_bytes_ = 0;
   std::byte* shared_ = nullptr;
   std::vector<Piece> pieces_;
   std::map<const void*, void*> arrays_;
@@ -379,8 +382,8 @@ DeviceMemory& device_memory() {
 
 void set_order(Order order, std::uint64_t seed) { runtime().set_order(order, seed); }
 void run_grid(Dimensions grid, Dimensions block, std::size_t dynamic_shared_bytes,
-              const std::function<void()>& thread) {
-  runtime().run_grid(grid, block, dynamic_shared_bytes, thread);
+              std::size_t most_shared_bytes, const std::function<void()>& thread) {
+  runtime().run_grid(grid, block, dynamic_shared_bytes, most_shared_bytes, thread);
 }
 void note_failure(const std::string& problem) { runtime().note_failure(problem); }
 void leave_for_good() { runtime().leave_for_good(); }

@@ -37,9 +37,9 @@ enum class Order { kForward, kReverse, kRandom };
 void set_order(Order order, std::uint64_t seed = 0);
 
 /// Runs `thread` once for each thread of the grid. Shared memory of each block begins filled with
-/// NaNs. Throws: EmulationError.
+/// NaNs, and has at most `most_shared_bytes`, dynamic and static. Throws: EmulationError.
 void run_grid(Dimensions grid, Dimensions block, std::size_t dynamic_shared_bytes,
-              const std::function<void()>& thread);
+              std::size_t most_shared_bytes, const std::function<void()>& thread);
 
 /// Work of a stream: does it at once, or keeps it for the graph while this thread captures one.
 void queue(std::function<void()> work);

@@ -99,6 +99,11 @@ void too_much_shared_memory(float*) {
   SHARED_ARRAY(float, values, 30 * 1024);
   values[threadIdx.x] = 0;
 }
+void some_shared_memory(float* out) {
+  SHARED_ARRAY(float, values, 13 * 1024);
+  values[threadIdx.x] = 0;
+  out[threadIdx.x] = values[threadIdx.x];
+}
 void store_four_at(float* out) {
   const float values[4] = {1, 2, 3, 4};
   kernels::store<4>(values, out, threadIdx.x);
@@ -191,6 +196,8 @@ BOOST_AUTO_TEST_CASE(barriers_and_collectives_that_not_all_reach_are_named) {
 BOOST_AUTO_TEST_CASE(launches_that_no_gpu_takes_are_refused) {
   const Floats out(64);
   BOOST_TEST(holds(problem_of(too_much_shared_memory, 32, out.data), "shared memory of the block"));
+  BOOST_TEST(holds(problem_of(some_shared_memory, 32, out.data), "has not asked for more"));
+  BOOST_CHECK_NO_THROW(launch(some_shared_memory, 1, 32, 40 * 1024, nullptr, out.data));
   BOOST_TEST(holds(problem_of(shuffle, dim3(32, 64), out.data), "must have 1 to 1024"));
   BOOST_CHECK_THROW(launch(shuffle, dim3(1, 70000), 32, 0, nullptr, out.data), EmulationError);
   BOOST_CHECK_THROW(launch(shuffle, 1, 32, 100 * 1024, nullptr, out.data), EmulationError);
