@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The gpt2-tools authors
 # gpus.sh: ranks with a GPU each (GPT2_EMULATOR_GPUS emulated ones) give the bits of one GPU: metrics, weights, moments, with
-# either wire, in fp16, the optimizer in shares or whole, and in a run that goes on from 4 to 2 and 1 ranks. Ranks without a
-# GPU of their own, or with another kind than the first one's, are refused.
+# either wire, in fp16, the optimizer in shares or whole, in a run that goes on from 4 to 2 and 1 ranks, and in one that a
+# signal stopped. Ranks without a GPU of their own, or with another kind than the first one's, are refused.
 source "$(dirname "$0")/ranks.bash"
 
 tiny=("${shape[@]}" --layers 1 --channels 16 --context 16 --batch-size 1 --total-batch-tokens 128 --schedule constant
@@ -32,6 +32,19 @@ for world_and_step in '4 1' '2 2' '1 3'; do train $world_and_step chain; done
 compare one chain
 moments=checkpoints/final/optimizer-00000-of-00001.safetensors
 cmp {one,chain}/$moments || fail 'the chain: other moments'
+
+# Stopped by a signal to mpirun while steps are queued, it leaves a checkpoint, and 75.
+mpirun -np 2 gpt2-train -q "${tiny[@]}" --max-steps 10000 --device cuda --out stopped 2>words &
+launcher=$!
+until grep -qs '"kind": "train"' stopped/metrics.jsonl || ! kill -0 $launcher 2>/dev/null; do sleep 0.01; done
+kill -USR1 $launcher
+code=0
+wait $launcher || code=$?
+[ "$code" -eq 75 ] && grep -q '^gpt2-train: stopped by ' words || fail "SIGUSR1: exit code $code: $(<words)"
+steps=$(grep -c '"kind": "train"' stopped/metrics.jsonl)
+train 1 $((steps + 1)) stopped --allow-change max-steps
+train 0 $((steps + 1)) unstopped
+compare unstopped stopped
 
 refused() {  # WORDS COMMAND...: by 69, said once
   local code=0
