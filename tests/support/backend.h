@@ -22,7 +22,8 @@ using device::TensorView;
 std::string test_device();
 
 /// The twin. One that this machine does not have ends the program with 77, which CTest shows as
-/// skipped. `threads` 0: as many as the device takes by default.
+/// skipped, or with 1 where GPT2_TEST_NEEDS_GPU is set. `threads` 0: as many as the device takes by
+/// default.
 std::unique_ptr<device::Device> open_test_device(int threads);
 
 /// What the twin computes with: GPT2_TEST_PRECISION, else fp32.
