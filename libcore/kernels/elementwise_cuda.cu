@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
+#include <algorithm>
 #include <type_traits>
 
 #include "libcore/kernels/block_sum_cuda.cuh"
@@ -10,6 +11,7 @@ namespace gpt2::kernels {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr unsigned kMostShares = 16;                  // of rows
 constexpr std::int64_t kElementsOfBlock = 64 * 1024;  // of a sum
 
 template <int kWidth>
@@ -42,13 +44,24 @@ __global__ void convert_kernel(To* to, const From* from, std::int64_t count) {
   store<kWidth>(values, to, i);
 }
 
+// The lanes of a warp have a column each, and the warps of a block a share of the rows each.
 __global__ void add_rows_kernel(const float* rows, std::int64_t row_count, std::int64_t columns,
-                                std::int64_t stride, float* sum) {
-  const std::int64_t column = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (column >= columns) return;
+                                float* first_sum, float* second_sum) {
+  SHARED_ARRAY(float, totals, kMostShares* kWarpLanes);
+  const std::int64_t column = std::int64_t{blockIdx.x} * kWarpLanes + threadIdx.x;
   float total = 0;
-  for (std::int64_t row = 0; row < row_count; ++row) total += rows[row * stride + column];
-  sum[column] += total;
+  if (column < columns) {
+    for (std::int64_t row = threadIdx.y; row < row_count; row += blockDim.y) {
+      total += rows[(row * gridDim.y + blockIdx.y) * columns + column];
+    }
+  }
+  totals[threadIdx.y * kWarpLanes + threadIdx.x] = total;
+  __syncthreads();
+  if (threadIdx.y != 0 || column >= columns) return;
+  for (unsigned share = 1; share < blockDim.y; ++share) {
+    total += totals[share * kWarpLanes + threadIdx.x];
+  }
+  (blockIdx.y == 0 ? first_sum : second_sum)[column] += total;
 }
 
 // The blocks of a part, blocks_of_part of them, are neighbours.
@@ -124,9 +137,11 @@ void CudaKernels::convert(TensorView to, TensorView from) {
 }
 
 void CudaKernels::add_rows(const float* rows, std::int64_t row_count, std::int64_t columns,
-                           std::int64_t stride, float* sum) {
-  launch(add_rows_kernel, blocks_for(columns, kThreads), kThreads, 0, stream(), rows, row_count,
-         columns, stride, sum);
+                           float* first_sum, float* second_sum) {
+  const unsigned sums = second_sum == nullptr ? 1 : 2;
+  const auto shares = static_cast<unsigned>(std::min<std::int64_t>(row_count, kMostShares));
+  launch(add_rows_kernel, dim3(blocks_for(columns, kWarpLanes), sums), dim3(kWarpLanes, shares), 0,
+         stream(), rows, row_count, columns, first_sum, second_sum);
 }
 
 void CudaKernels::part_sums(const PartSums& op) {

@@ -79,9 +79,10 @@ class CudaKernels final : public Kernels {
 
  private:
   cudaStream_t stream() const { return device_.stream(); }
-  /// sum (columns) += the rows of `rows` (row_count, columns), `stride` apart, in their order.
-  void add_rows(const float* rows, std::int64_t row_count, std::int64_t columns,
-                std::int64_t stride, float* sum);
+  /// first_sum (columns) += the rows of `rows` (row_count, columns). With a second sum rows are
+  /// (row_count, 2, columns): the first of each pair are added to the first, the others to it.
+  void add_rows(const float* rows, std::int64_t row_count, std::int64_t columns, float* first_sum,
+                float* second_sum = nullptr);
   template <class Op>
   void classify(const Op& op, float scale, const TensorView& dx, const TensorView& dwte);
 

@@ -241,8 +241,7 @@ void CudaKernels::layernorm_backward(const LayerNormBackward& op) {
                  static_cast<std::size_t>(warps * sums_bytes), stream(), gradients);
         });
   });
-  add_rows(partials, blocks, op.C, 2 * op.C, cuda_floats(op.dweight));
-  add_rows(partials + op.C, blocks, op.C, 2 * op.C, cuda_floats(op.dbias));
+  add_rows(partials, blocks, op.C, cuda_floats(op.dweight), cuda_floats(op.dbias));
 }
 
 }  // namespace gpt2::kernels

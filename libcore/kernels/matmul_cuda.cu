@@ -247,7 +247,7 @@ void CudaKernels::matmul_backward_weight(const MatmulBackwardWeight& op) {
   product.epilogue = Epilogue::kColumnSums;
   product.column_sums = partials;
   if (products_.multiply(product)) {
-    add_rows(partials, 1, op.M, op.M, cuda_floats(op.dbias));
+    add_rows(partials, 1, op.M, cuda_floats(op.dbias));
     return;
   }
   product.epilogue = Epilogue::kNone;
@@ -257,7 +257,7 @@ void CudaKernels::matmul_backward_weight(const MatmulBackwardWeight& op) {
     launch(column_sums_kernel<decltype(element)>, dim3(blocks_for(op.M, kThreads), blocks),
            kThreads, 0, stream(), cuda_elements<decltype(element)>(op.dy), op.N, op.M, partials);
   });
-  add_rows(partials, blocks, op.M, op.M, cuda_floats(op.dbias));
+  add_rows(partials, blocks, op.M, cuda_floats(op.dbias));
 }
 
 void CudaKernels::head_forward(const HeadForward& op) {

@@ -59,6 +59,9 @@ emulated|adamw|adamw|adamw_cuda.cu|a piece ends after one round of the block|s/o
 emulated|adamw|adamw|adamw_cuda.cu|the table of the first parts is kept|s/if \(std::ranges::equal\(parts, parts_\)\) return;/if (!parts_.empty()) return;/
 emulated|elementwise|elementwise|elementwise_cuda.cu|a part takes elements of the next one|s/begin \+ kElementsOfBlock < part_end/begin + kElementsOfBlock < count/
 emulated|elementwise|elementwise|elementwise_cuda.cu|a part's last block is left out|s/block < blocks_of_part; \+\+block/block + 1 < blocks_of_part; ++block/
+emulated|layernorm|elementwise|elementwise_cuda.cu|a share of the rows is left out|s/share = 1; share < blockDim/share = 2; share < blockDim/
+emulated|layernorm|elementwise|elementwise_cuda.cu|the second sum has the rows of the first|s/gridDim\.y \+ blockIdx\.y\)/gridDim.y)/
+races|layernorm|elementwise|elementwise_cuda.cu|shares of the rows are joined before all are there|s/__syncthreads\(\);//
 emulated|dropout|dropout|dropout_cuda.cu|all sequences have the mask of the first|s/i \/ elements_of_sequence/0/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the second product takes the first one's lower half|s/products\[2 \* pair \+ 1\], a, b\[2\], b\[3\]/products[2 * pair + 1], a, b[2], b[1]/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows of the second factor in another order|s/begin \+ pair \* 16 \+ lane \/ 16 \* 8 \+ lane % 8/begin + pair * 16 + lane % 16/
