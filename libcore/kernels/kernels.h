@@ -189,6 +189,7 @@ struct HeadForward {
   }
 };
 /// losses[n] = -log softmax(x wte^T)[target]; 0 where target < 0. Logits are never stored whole.
+/// Rows of wte from V on, where it has any, are zeros.
 struct ClassifierForward {
   TensorView x, wte, targets, losses;  // (N, C), (Vp, C), (N) i32, (N) float
   std::int64_t N, C, V;
@@ -196,7 +197,7 @@ struct ClassifierForward {
     return {.operations = 2 * N * C * V, .bytes = bytes_of(x, N * C) + bytes_of(wte, V * C)};
   }
 };
-/// The same with gradients of scale x sum(losses): dx written, dwte added to.
+/// The same with gradients of scale x sum(losses): dx written, dwte added to, zeros from row V on.
 struct ClassifierForwardBackward {
   TensorView x, wte, targets, losses;  // as ClassifierForward
   TensorView dx, dwte;                 // (N, C), (Vp, C)

@@ -177,27 +177,28 @@ void CudaKernels::matmul_forward(const MatmulForward& op) {
       });
       return;
     }
-    MatrixProduct product{.rows = op.N,
-                          .columns = op.M,
-                          .inner = op.K,
-                          .a = matrix(op.x, op.K),
-                          .b = matrix(op.weight, op.M),
-                          .c = matrix(op.y, op.M)};
+    const MatrixProduct product{.rows = op.N,
+                                .columns = op.M,
+                                .inner = op.K,
+                                .a = matrix(op.x, op.K),
+                                .b = matrix(op.weight, op.M),
+                                .c = matrix(op.y, op.M)};
+    const auto in_parts = [&] {
+      products_.multiply(product);
+      if (bias == nullptr && pre_activation == nullptr) return;
+      const std::int64_t count = op.N * op.M;
+      with_width<Element>(op.M, {y, bias, pre_activation}, [&](auto width) {
+        launch(bias_gelu_kernel<width, Element>, blocks_for(count, std::int64_t{kThreads} * width),
+               kThreads, 0, stream(), y, bias, pre_activation, count, op.M);
+      });
+    };
     // The epilogue writes two tensors: in place there is one.
-    if (pre_activation != y && bias != nullptr) {
-      product.epilogue = pre_activation != nullptr ? Epilogue::kBiasGelu : Epilogue::kBias;
-      product.bias = bias;
-      product.pre_activation = matrix(op.pre_activation, op.M);
-      if (products_.multiply(product)) return;
-      product.epilogue = Epilogue::kNone;
-    }
-    products_.multiply(product);
-    if (bias == nullptr && pre_activation == nullptr) return;
-    const std::int64_t count = op.N * op.M;
-    with_width<Element>(op.M, {y, bias, pre_activation}, [&](auto width) {
-      launch(bias_gelu_kernel<width, Element>, blocks_for(count, std::int64_t{kThreads} * width),
-             kThreads, 0, stream(), y, bias, pre_activation, count, op.M);
-    });
+    if (pre_activation == y || bias == nullptr) return in_parts();
+    MatrixProduct at_once = product;
+    at_once.epilogue = pre_activation != nullptr ? Epilogue::kBiasGelu : Epilogue::kBias;
+    at_once.bias = bias;
+    at_once.pre_activation = matrix(op.pre_activation, op.M);
+    products_.multiply(at_once, in_parts);
   });
 }
 
@@ -208,56 +209,50 @@ void CudaKernels::matmul_backward_input(const MatmulBackwardInput& op) {
     using Element = decltype(element);
     const Element* pre_activation = cuda_elements<Element>(op.pre_activation);
     Element* dx = cuda_elements<Element>(op.dx);
-    MatrixProduct product{.rows = op.N,
-                          .columns = op.K,
-                          .inner = op.M,
-                          .a = matrix(op.dy, op.M),
-                          .b = matrix(op.weight, op.M, true),
-                          .c = matrix(op.dx, op.K)};
-    if (pre_activation != nullptr) {
-      product.epilogue = Epilogue::kGeluSlope;
-      product.pre_activation = matrix(op.pre_activation, op.K);
-      if (products_.multiply(product)) return;
-      product.epilogue = Epilogue::kNone;
-    }
-    products_.multiply(product);
-    if (pre_activation == nullptr) return;
-    with_width<Element>(count, {dx, pre_activation}, [&](auto width) {
-      launch(gelu_slope_kernel<width, Element>, blocks_for(count, std::int64_t{kThreads} * width),
-             kThreads, 0, stream(), dx, pre_activation, count);
+    const MatrixProduct product{.rows = op.N,
+                                .columns = op.K,
+                                .inner = op.M,
+                                .a = matrix(op.dy, op.M),
+                                .b = matrix(op.weight, op.M, true),
+                                .c = matrix(op.dx, op.K)};
+    if (pre_activation == nullptr) return products_.multiply(product);
+    MatrixProduct at_once = product;
+    at_once.epilogue = Epilogue::kGeluSlope;
+    at_once.pre_activation = matrix(op.pre_activation, op.K);
+    products_.multiply(at_once, [&] {
+      products_.multiply(product);
+      with_width<Element>(count, {dx, pre_activation}, [&](auto width) {
+        launch(gelu_slope_kernel<width, Element>, blocks_for(count, std::int64_t{kThreads} * width),
+               kThreads, 0, stream(), dx, pre_activation, count);
+      });
     });
   });
 }
 
 void CudaKernels::matmul_backward_weight(const MatmulBackwardWeight& op) {
   if (op.M == 0 || op.N == 0) return;
-  MatrixProduct product{.rows = op.K,
-                        .columns = op.M,
-                        .inner = op.N,
-                        .a = matrix(op.x, op.K, true),
-                        .b = matrix(op.dy, op.M),
-                        .c = matrix(op.dweight, op.M),
-                        .add = true};
-  if (!op.dbias) {
-    products_.multiply(product);
-    return;
-  }
+  const MatrixProduct product{.rows = op.K,
+                              .columns = op.M,
+                              .inner = op.N,
+                              .a = matrix(op.x, op.K, true),
+                              .b = matrix(op.dy, op.M),
+                              .c = matrix(op.dweight, op.M),
+                              .add = true};
+  if (!op.dbias) return products_.multiply(product);
   const unsigned blocks = blocks_for(op.N, kRowsOfSum);
   float* partials = workspace_.reserve(std::int64_t{blocks} * op.M);
-  product.epilogue = Epilogue::kColumnSums;
-  product.column_sums = partials;
-  if (products_.multiply(product)) {
-    add_rows(partials, 1, op.M, cuda_floats(op.dbias));
-    return;
-  }
-  product.epilogue = Epilogue::kNone;
-  product.column_sums = nullptr;
-  products_.multiply(product);
-  with_element(op.dy, [&](auto element) {
-    launch(column_sums_kernel<decltype(element)>, dim3(blocks_for(op.M, kThreads), blocks),
-           kThreads, 0, stream(), cuda_elements<decltype(element)>(op.dy), op.N, op.M, partials);
+  MatrixProduct at_once = product;
+  at_once.epilogue = Epilogue::kColumnSums;
+  at_once.column_sums = partials;
+  const bool was_at_once = products_.multiply(at_once, [&] {
+    products_.multiply(product);
+    with_element(op.dy, [&](auto element) {
+      launch(column_sums_kernel<decltype(element)>, dim3(blocks_for(op.M, kThreads), blocks),
+             kThreads, 0, stream(), cuda_elements<decltype(element)>(op.dy), op.N, op.M, partials);
+    });
+    add_rows(partials, blocks, op.M, cuda_floats(op.dbias));
   });
-  add_rows(partials, blocks, op.M, cuda_floats(op.dbias));
+  if (was_at_once) add_rows(partials, 1, op.M, cuda_floats(op.dbias));
 }
 
 void CudaKernels::head_forward(const HeadForward& op) {

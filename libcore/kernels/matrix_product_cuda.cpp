@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -20,14 +21,17 @@ namespace gpt2::kernels {
 namespace {
 
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what cuBLAS asks for on Hopper
-constexpr std::int64_t kAuxiliaryAlignment = 16;  // bytes; cublasLt.h, EPILOGUE_AUX_LD
 constexpr int kMostCandidates = 8;
-constexpr int kTimings = 5;  // of each candidate, after one that is not counted
+constexpr int kTimings = 3, kRunsOfTiming = 4;  // of each candidate
 
 void check(cublasStatus_t status, std::string_view what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   throw formats::UnavailableError(
       fmt::format("device cuda: cuBLASLt: {}: {}", what, cublasLtGetStatusString(status)));
+}
+
+std::string shape_of(const MatrixProduct& p) {
+  return fmt::format("{} x {} x {}", p.rows, p.columns, p.inner);
 }
 
 cudaDataType_t type_of(device::DataType type) {
@@ -166,6 +170,7 @@ struct MatrixProducts::State {
         handle.get(), described.operation(), described.b(), described.a(), described.c(),
         described.c(), preference.get(), most, results.data(), &found);
     if (status == CUBLAS_STATUS_NOT_SUPPORTED) return {};
+    if (status == CUBLAS_STATUS_INVALID_VALUE && p.epilogue != Epilogue::kNone) return {};
     check(status, "MatmulAlgoGetHeuristic");
     std::vector<cublasLtMatmulAlgo_t> algorithms;
     for (int i = 0; i < found; ++i) {
@@ -183,54 +188,84 @@ struct MatrixProducts::State {
                           device.stream());
   }
 
-  /// The fastest by the median of some timings.
-  cublasLtMatmulAlgo_t fastest(const MatrixProduct& p, const Description& described,
-                               const std::vector<cublasLtMatmulAlgo_t>& algorithms) {
+  /// Milliseconds of one `run`, the least of some timings; infinite if it returns false.
+  float time(const std::function<bool()>& run) {
     const Event begin, end;
-    const cublasLtMatmulAlgo_t* best = &algorithms.front();
-    float best_time = INFINITY;
-    for (const auto& algorithm : algorithms) {
-      if (run(p, described, algorithm) != CUBLAS_STATUS_SUCCESS) continue;
-      std::array<float, kTimings> times{};
-      for (float& milliseconds : times) {
-        GPT2_CUDA_CHECK(cudaEventRecord(begin.get(), device.stream()));
-        check(run(p, described, algorithm), "Matmul");
-        GPT2_CUDA_CHECK(cudaEventRecord(end.get(), device.stream()));
-        GPT2_CUDA_CHECK(cudaEventSynchronize(end.get()));
-        GPT2_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
+    float least = INFINITY;
+    for (int timing = 0; timing < kTimings; ++timing) {
+      if (!run()) return INFINITY;  // the GPU is at it while the host queues what is timed
+      GPT2_CUDA_CHECK(cudaEventRecord(begin.get(), device.stream()));
+      for (int i = 0; i < kRunsOfTiming; ++i) {
+        if (!run()) return INFINITY;
       }
-      std::nth_element(times.begin(), times.begin() + kTimings / 2, times.end());
-      if (times[kTimings / 2] < best_time) {
-        best_time = times[kTimings / 2];
-        best = &algorithm;
-      }
+      GPT2_CUDA_CHECK(cudaEventRecord(end.get(), device.stream()));
+      GPT2_CUDA_CHECK(cudaEventSynchronize(end.get()));
+      float milliseconds = 0;
+      GPT2_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
+      least = std::min(least, milliseconds / kRunsOfTiming);
     }
-    return *best;
+    return least;
   }
 
-  /// None: there is no way.
+  /// The recorded way, if it is one for this product: the record comes from a file.
+  std::optional<cublasLtMatmulAlgo_t> recorded(const ProductChoice& choice,
+                                               const Description& described) {
+    cublasLtMatmulAlgo_t algorithm{};
+    static_assert(sizeof algorithm.data == sizeof choice);
+    std::ranges::copy(choice, algorithm.data);
+    cublasLtMatmulHeuristicResult_t result{};
+    const auto status =
+        cublasLtMatmulAlgoCheck(handle.get(), described.operation(), described.b(), described.a(),
+                                described.c(), described.c(), &algorithm, &result);
+    if (status != CUBLAS_STATUS_SUCCESS || result.workspaceSize > kWorkspaceBytes) return {};
+    return algorithm;
+  }
+
+  /// None: in parts, if there are any.
   std::optional<cublasLtMatmulAlgo_t> choose(const MatrixProduct& p, const ProductKey& key,
-                                             const Description& described) {
-    if (const auto recorded = choices.of_products.find(key);
-        recorded != choices.of_products.end()) {
-      cublasLtMatmulAlgo_t algorithm{};
-      static_assert(sizeof algorithm.data == sizeof(ProductChoice));
-      std::ranges::copy(recorded->second, algorithm.data);
-      cublasLtMatmulHeuristicResult_t result{};
-      // The record comes from a file.
-      if (cublasLtMatmulAlgoCheck(handle.get(), described.operation(), described.b(), described.a(),
-                                  described.c(), described.c(), &algorithm,
-                                  &result) == CUBLAS_STATUS_SUCCESS &&
-          result.workspaceSize <= kWorkspaceBytes) {
-        return algorithm;
-      }
+                                             const Description& described,
+                                             const std::function<void()>& in_parts) {
+    if (const auto choice = choices.of_products.find(key); choice != choices.of_products.end()) {
+      if (in_parts && choice->second == kInParts) return std::nullopt;
+      if (const auto algorithm = recorded(choice->second, described)) return algorithm;
     }
     const auto algorithms = candidates(p, described, choosing ? kMostCandidates : 1);
     if (algorithms.empty()) return std::nullopt;
     if (!choosing) return algorithms.front();
-    const auto algorithm = fastest(p, described, algorithms);
-    std::ranges::copy(algorithm.data, choices.of_products[key].begin());
-    return algorithm;
+    std::optional<cublasLtMatmulAlgo_t> best;
+    float best_time = INFINITY;
+    for (const auto& algorithm : algorithms) {
+      const float milliseconds =
+          time([&] { return run(p, described, algorithm) == CUBLAS_STATUS_SUCCESS; });
+      if (milliseconds >= best_time) continue;
+      best_time = milliseconds;
+      best = algorithm;
+    }
+    if (in_parts && time([&] { return in_parts(), true; }) < best_time) best.reset();
+    auto& choice = choices.of_products[key] = kInParts;
+    if (best) std::ranges::copy(best->data, choice.begin());
+    return best;
+  }
+
+  /// False: nothing was done; there is no way, or `in_parts` is the way.
+  bool multiply(const MatrixProduct& p, const std::function<void()>& in_parts) {
+    const bool rounds = tf32 && p.a.type == device::DataType::kF32;
+    if (in_parts && !fits_epilogue(p, rounds)) return false;
+    const Description described(p, rounds);
+    const auto key = key_of(p, rounds);
+    auto way = taken.find(key);
+    if (way == taken.end()) {
+      const auto chosen = choose(p, key, described, in_parts);
+      way = taken.emplace(key, chosen).first;
+    }
+    if (!way->second) return false;
+    const auto status = run(p, described, *way->second);
+    if (status != CUBLAS_STATUS_SUCCESS && in_parts) {
+      way->second.reset();
+      return false;
+    }
+    check(status, shape_of(p));
+    return true;
   }
 
   device::CudaDevice& device;
@@ -239,7 +274,7 @@ struct MatrixProducts::State {
   Owned<cublasLtHandle_t, cublasLtDestroy> handle;
   bool choosing = false;
   ProductChoices choices;                                           // by timing
-  std::map<ProductKey, std::optional<cublasLtMatmulAlgo_t>> taken;  // none: there is no way
+  std::map<ProductKey, std::optional<cublasLtMatmulAlgo_t>> taken;  // none: in parts
 };
 
 MatrixProducts::MatrixProducts(device::CudaDevice& device, bool tf32)
@@ -272,24 +307,15 @@ bool MatrixProducts::use_choices(std::string_view record) {
   return true;
 }
 
-bool MatrixProducts::multiply(const MatrixProduct& p) {
-  const auto shape = [&] { return fmt::format("{} x {} x {}", p.rows, p.columns, p.inner); };
-  if (p.pre_activation.data != nullptr && p.epilogue != Epilogue::kNone &&
-      alignment_of(p.pre_activation) < kAuxiliaryAlignment) {
-    return false;
-  }
-  const bool tf32 = state_->tf32 && p.a.type == device::DataType::kF32;
-  const Description described(p, tf32);
-  const auto key = key_of(p, tf32);
-  const auto [entry, is_new] = state_->taken.try_emplace(key);
-  if (is_new) entry->second = state_->choose(p, key, described);
-  if (!entry->second) {
-    if (p.epilogue != Epilogue::kNone) return false;
-    throw formats::UnavailableError(
-        fmt::format("device cuda: cuBLASLt has no way to do a product of {}", shape()));
-  }
-  check(state_->run(p, described, *entry->second), shape());
-  return true;
+void MatrixProducts::multiply(const MatrixProduct& p) {
+  if (state_->multiply(p, nullptr)) return;
+  throw formats::UnavailableError(
+      fmt::format("device cuda: cuBLASLt has no way to do a product of {}", shape_of(p)));
+}
+bool MatrixProducts::multiply(const MatrixProduct& p, const std::function<void()>& in_parts) {
+  const bool at_once = state_->multiply(p, in_parts);
+  if (!at_once) in_parts();
+  return at_once;
 }
 
 }  // namespace gpt2::kernels

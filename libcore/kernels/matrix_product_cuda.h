@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -48,16 +49,18 @@ class MatrixProducts {
   MatrixProducts& operator=(const MatrixProducts&) = delete;
   ~MatrixProducts();
 
-  /// False if there is no way to do the product with this epilogue at once: nothing was done then.
-  /// Without epilogue every product is done. Stream: queued. Throws: UnavailableError with the
-  /// shape.
-  bool multiply(const MatrixProduct& product);
+  /// A product without epilogue. Stream: queued. Throws: UnavailableError with the shape.
+  void multiply(const MatrixProduct& product);
+  /// A product with its epilogue at once, or `in_parts`, which does the same by a product without
+  /// one and by kernels: where there is no other way, or where timing has found it faster. Whether
+  /// it was done at once.
+  bool multiply(const MatrixProduct& product, const std::function<void()>& in_parts);
 
   /// The GPU's kind and the library with its version.
   const std::string& made_by() const;
   /// Until end_choosing(), the first multiply() of each kind of product times several ways and
-  /// takes the fastest; what a product is added to is worth nothing after that. Choices before are
-  /// forgotten.
+  /// takes the fastest; what a product or its parts are added to is worth nothing after that.
+  /// Choices before are forgotten.
   void begin_choosing();
   /// The record of what was chosen.
   std::string end_choosing();

@@ -12,6 +12,7 @@ namespace gpt2::kernels {
 namespace {
 
 constexpr std::int64_t kAlignedBytes = 16;
+constexpr std::int64_t kAuxiliaryStrides = 8;  // elements
 
 /// Takes the text up to the next `separator`, and that one.
 std::string_view take_until(std::string_view& text, char separator) {
@@ -37,6 +38,17 @@ std::int64_t alignment_of(const GpuMatrix& matrix) {
       reinterpret_cast<std::uintptr_t>(matrix.data) |
       static_cast<std::uintptr_t>(matrix.stride) * device::bytes_of(matrix.type) | kAlignedBytes);
   return bits & -bits;
+}
+
+bool fits_epilogue(const MatrixProduct& p, bool tf32) {
+  const auto is_aligned = [](const void* address) {
+    return reinterpret_cast<std::uintptr_t>(address) % kAlignedBytes == 0;
+  };
+  if (!is_aligned(p.bias) || !is_aligned(p.column_sums)) return false;
+  if (p.pre_activation.data == nullptr) return true;
+  return alignment_of(p.pre_activation) == kAlignedBytes &&
+         p.pre_activation.stride % kAuxiliaryStrides == 0 &&
+         (tf32 || p.c.type != device::DataType::kF32);
 }
 
 ProductKey key_of(const MatrixProduct& p, bool tf32) {

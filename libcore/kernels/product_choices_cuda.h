@@ -23,6 +23,13 @@ ProductKey key_of(const MatrixProduct& product, bool tf32);
 
 /// One way to do a product, in words that the library alone understands.
 using ProductChoice = std::array<std::uint64_t, 8>;
+/// Not with the epilogue at once.
+inline constexpr ProductChoice kInParts{};
+
+/// Whether the epilogue's other matrices and vectors lie as cuBLASLt wants them, and it is as exact
+/// as the product: nothing is said of GELU's tanh there, and that of short tensor-core factors
+/// hides behind their rounding. Source: cublasLt.h, EPILOGUE_AUX_LD, BIAS_POINTER.
+bool fits_epilogue(const MatrixProduct& product, bool tf32);
 
 struct ProductChoices {
   std::string made_by;  // GPU and library: another one does not understand the choices

@@ -102,6 +102,8 @@ void compute(const MatrixProduct& p, std::int64_t half, bool tf32) {
   }
 }
 
+constexpr ProductChoice kInHalves{2};
+
 }  // namespace
 
 struct MatrixProducts::State {
@@ -110,17 +112,26 @@ struct MatrixProducts::State {
     cudaGetDeviceProperties(&properties, 0);
     choices.made_by = properties.name;
   }
-  /// Whether the product's sums are taken in two halves, the other way that there is. Timing would
-  /// find now the one and now the other.
-  bool in_halves(const MatrixProduct& p) {
+  /// The sums are taken one by one, or in two halves, or an epilogue is left to the parts. Timing
+  /// would find now the one and now the other.
+  ProductChoice way_of(const MatrixProduct& p) {
+    static constexpr ProductChoice kOneByOne{1};
     const auto key = key_of(p, tf32);
     if (choosing) {
       static std::uint64_t timings = 0;
-      const auto [entry, is_new] = choices.of_products.try_emplace(key);
-      if (is_new) entry->second[0] = timings++ % 3 % 2;
+      const auto [entry, is_new] = choices.of_products.try_emplace(key, kOneByOne);
+      if (is_new) {
+        const auto timing = timings++;
+        if (timing % 3 == 1) entry->second = kInHalves;
+        if (timing % 3 == 2 && p.epilogue != Epilogue::kNone) entry->second = kInParts;
+      }
     }
     const auto chosen = choices.of_products.find(key);
-    return chosen != choices.of_products.end() && chosen->second[0] == 1;
+    return chosen == choices.of_products.end() ? kOneByOne : chosen->second;
+  }
+  void multiply(const MatrixProduct& p) {
+    const std::int64_t half = way_of(p) == kInHalves ? p.inner / 2 : 0;
+    emulator::queue([p, half, rounds = tf32] { compute(p, half, rounds); });
   }
 
   bool tf32, choosing = false;
@@ -144,18 +155,16 @@ bool MatrixProducts::use_choices(std::string_view record) {
   return state_->choices.take_up(record);
 }
 
-bool MatrixProducts::multiply(const MatrixProduct& p) {
-  const bool keeps = p.epilogue == Epilogue::kBiasGelu || p.epilogue == Epilogue::kGeluSlope;
-  if (keeps && (p.pre_activation.stride * device::bytes_of(p.pre_activation.type) % 16 != 0 ||
-                reinterpret_cast<std::uintptr_t>(p.pre_activation.data) % 16 != 0)) {
+void MatrixProducts::multiply(const MatrixProduct& p) { state_->multiply(p); }
+bool MatrixProducts::multiply(const MatrixProduct& p, const std::function<void()>& in_parts) {
+  // As cuBLASLt, which has these sums where rows lie at multiples of 16 bytes and types are short.
+  const bool has_sums = p.b.type != DataType::kF32 && p.b.stride % 8 == 0;
+  if (!fits_epilogue(p, state_->tf32) || (p.epilogue == Epilogue::kColumnSums && !has_sums) ||
+      state_->way_of(p) == kInParts) {
+    in_parts();
     return false;
   }
-  // As cuBLASLt, which has it where rows lie at multiples of 16 bytes and types are short.
-  if (p.epilogue == Epilogue::kColumnSums && (p.b.type == DataType::kF32 || p.b.stride % 8 != 0)) {
-    return false;
-  }
-  const std::int64_t half = state_->in_halves(p) ? p.inner / 2 : 0;
-  emulator::queue([p, half, tf32 = state_->tf32] { compute(p, half, tf32); });
+  state_->multiply(p);
   return true;
 }
 

@@ -35,7 +35,7 @@ emulated|attention|attention|attention_cuda.cu|a part keeps the scale of its own
 emulated|attention|attention|attention_cuda.cu|later slices of a prompt are the first rows again|s/return first_row \+ blockIdx\.x;/return blockIdx.x;/
 emulated|attention|attention|attention_cuda.cu|a step leaves its value out of the cache|s/values\[\(key_count - 1\) \* op\.D \+ d\] = [^;]*;//
 races|attention|attention|attention_cuda.cu|a query is read before all of it is there|s/(\[2 \* op\.C \+ d\];\n  \}\n)  __syncthreads\(\);/$1/
-emulated|classifier|classifier|classifier_cuda.cu|the target has no gradient of its own|s/ - \(i == target \? scale : 0\.0F\)//
+emulated|classifier|classifier|classifier_cuda.cu|the target has no gradient of its own|s/ - \(i \+ k == target \? scale : 0\.0F\)//
 emulated|classifier|classifier|classifier_cuda.cu|the sum keeps its old scale|s/sum \*= expf\(max - larger\);//
 races|classifier|classifier|classifier_cuda.cu|the target's logit is overwritten before it is read|s/__syncthreads\(\);  \/\/ the target's logit has been read//
 races|classifier|classifier|block_sum_cuda.cuh|a block joins warps without a barrier|s/__syncthreads\(\);//
