@@ -37,6 +37,9 @@ emulated|attention|attention|attention_cuda.cu|a step leaves its value out of th
 races|attention|attention|attention_cuda.cu|a query is read before all of it is there|s/(\[2 \* op\.C \+ d\];\n  \}\n)  __syncthreads\(\);/$1/
 emulated|classifier|classifier|classifier_cuda.cu|the target has no gradient of its own|s/ - \(i \+ k == target \? scale : 0\.0F\)//
 emulated|classifier|classifier|classifier_cuda.cu|the sum keeps its old scale|s/sum \*= expf\(max - larger\);//
+emulated|classifier|classifier|classifier_cuda.cu|logits beyond the vocabulary count|s/if \(i \+ k >= V\) values\[k\] = -INFINITY;//
+emulated|classifier|classifier|classifier_cuda.cu|rows beyond the vocabulary get a gradient|s/i \+ k < V \? gradient : 0/gradient/
+emulated_bf16|attention|attention|shared_memory_cuda.h|a launch forgets what the kernel declares itself|s/named_bytes != 0/named_bytes > kSharedWithoutAsking/
 races|classifier|classifier|classifier_cuda.cu|the target's logit is overwritten before it is read|s/__syncthreads\(\);  \/\/ the target's logit has been read//
 races|classifier|classifier|block_sum_cuda.cuh|a block joins warps without a barrier|s/__syncthreads\(\);//
 emulated|embedding|embedding|embedding_cuda.cu|sums that should leave the element out have it|s/counts\[i\] = before;/counts[i] = before + here;/
