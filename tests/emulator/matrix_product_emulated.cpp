@@ -5,13 +5,14 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-#include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <stdexcept>
 #include <vector>
 
 #include "libcore/kernels/product_choices_cuda.h"
 #include "tests/emulator/emulator.h"
+#include "tests/support/tf32.h"
 
 namespace gpt2::kernels {
 namespace {
@@ -24,10 +25,6 @@ float element(const GpuMatrix& m, std::int64_t row, std::int64_t column) {
   if (m.type == DataType::kF32) return static_cast<const float*>(m.data)[at];
   return m.type == DataType::kF16 ? __half2float(static_cast<const __half*>(m.data)[at])
                                   : __bfloat162float(static_cast<const __nv_bfloat16*>(m.data)[at]);
-}
-/// 10 bits after the first, the nearest, ties away from 0: what the tensor cores read of a float.
-float rounded_to_tf32(float value) {
-  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(value) + 0x1000) & ~0x1FFFU);
 }
 void set_element(const GpuMatrix& m, std::int64_t row, std::int64_t column, float value) {
   const auto at = row * m.stride + column;
@@ -52,7 +49,7 @@ float slope_of(float x) {
 void compute(const MatrixProduct& p, std::int64_t half, bool tf32) {
   const auto factor = [&](const GpuMatrix& m, std::int64_t row, std::int64_t column) {
     const float value = element(m, row, column);
-    return tf32 && m.type == DataType::kF32 ? rounded_to_tf32(value) : value;
+    return tf32 && m.type == DataType::kF32 ? support::rounded_to_tf32(value) : value;
   };
   std::vector<float> b(static_cast<std::size_t>(p.inner * p.columns));
   for (std::int64_t k = 0; k < p.inner; ++k) {
@@ -113,12 +110,15 @@ struct MatrixProducts::State {
     choices.made_by = properties.name;
   }
   /// The sums are taken one by one, or in two halves, or an epilogue is left to the parts. Timing
-  /// would find now the one and now the other.
+  /// would find now the one and now the other: GPT2_EMULATOR_TIMINGS tells processes apart.
   ProductChoice way_of(const MatrixProduct& p) {
     static constexpr ProductChoice kOneByOne{1};
     const auto key = key_of(p, tf32);
     if (choosing) {
-      static std::uint64_t timings = 0;
+      static std::uint64_t timings = [] {
+        const char* before = std::getenv("GPT2_EMULATOR_TIMINGS");
+        return before == nullptr ? 0 : std::strtoull(before, nullptr, 10);
+      }();
       const auto [entry, is_new] = choices.of_products.try_emplace(key, kOneByOne);
       if (is_new) {
         const auto timing = timings++;

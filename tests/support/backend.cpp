@@ -10,6 +10,7 @@
 #include "formats/errors.h"
 #include "formats/half_precision.h"
 #include "libcore/kernels/philox.h"
+#include "tests/support/tf32.h"
 
 namespace gpt2::support {
 
@@ -47,14 +48,16 @@ float rounded(float value) {
 double rounding_of_twin() {
   const auto precision = test_precision();
   if (precision == "bf16") return 0x1p-7;
-  return precision == "fp16" ? 0x1p-10 : 0;
+  return precision == "fp16" || precision == "tf32" ? 0x1p-10 : 0;
 }
 
 std::vector<float> random_floats(std::int64_t count, std::uint32_t seed) {
+  const bool is_tf32 = test_precision() == "tf32";
   std::vector<float> values(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto word = kernels::philox4x32({static_cast<std::uint32_t>(i)}, {seed})[0];
-    values[i] = rounded(static_cast<float>(word >> 8) * 0x1p-23F - 1);
+    const float value = static_cast<float>(word >> 8) * 0x1p-23F - 1;
+    values[i] = is_tf32 ? rounded_to_tf32(value) : rounded(value);
   }
   return values;
 }

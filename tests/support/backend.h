@@ -28,13 +28,14 @@ std::unique_ptr<device::Device> open_test_device(int threads);
 
 /// What the twin computes with: GPT2_TEST_PRECISION, else fp32.
 std::string test_precision();
-/// The nearest number that the twin computes with.
+/// The nearest number that the twin keeps in memory.
 float rounded(float value);
-/// What two roundings to such a number may change, as a share of it; 0 for fp32, where tests say
-/// what many of them may.
+/// What two roundings to such a number, or to one that products take, may change, as a share of it;
+/// 0 for fp32, where tests say what many of them may.
 double rounding_of_twin();
 
-/// `count` numbers, uniform in [-1, 1), the same for the same seed on every machine; rounded().
+/// `count` numbers, uniform in [-1, 1), the same for the same seed on every machine: rounded(), and
+/// such that products take them as they are.
 std::vector<float> random_floats(std::int64_t count, std::uint32_t seed);
 /// `count` integers, uniform in [0, bound).
 std::vector<std::int32_t> random_ints(std::int64_t count, std::int32_t bound, std::uint32_t seed);

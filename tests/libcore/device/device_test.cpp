@@ -13,6 +13,7 @@
 
 #include "formats/errors.h"
 #include "libcore/device/device_cpu.h"
+#include "tests/support/backend.h"
 #include "tests/support/temporary_folder.h"
 
 namespace gpt2::device {
@@ -72,7 +73,7 @@ BOOST_AUTO_TEST_CASE(refuses_unknown_kinds_and_negative_threads) {
 }
 
 BOOST_AUTO_TEST_CASE(memory_is_aligned_and_holds_what_is_copied) {
-  const auto device = open_device("auto", 1);
+  const auto device = support::open_test_device(1);
   for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64},
                                   std::size_t{65}, std::size_t{5} << 20}) {
     DeviceBuffer buffer(*device, bytes), other(*device, bytes);
@@ -92,7 +93,7 @@ BOOST_AUTO_TEST_CASE(memory_is_aligned_and_holds_what_is_copied) {
 }
 
 BOOST_AUTO_TEST_CASE(queued_copies_keep_their_order_and_arrive_when_waited_for) {
-  const auto device = open_device("auto", 1);
+  const auto device = support::open_test_device(1);
   DeviceBuffer buffer(*device, 100);
   std::vector<std::vector<char>> received(5, std::vector<char>(100));
   std::vector<char> sent(100);
@@ -113,7 +114,7 @@ BOOST_AUTO_TEST_CASE(queued_copies_keep_their_order_and_arrive_when_waited_for) 
 }
 
 BOOST_AUTO_TEST_CASE(a_mark_brings_the_copies_before_it_alone) {
-  const auto device = open_device("auto", 1);
+  const auto device = support::open_test_device(1);
   DeviceBuffer buffer(*device, 1);
   std::vector<char> received(4, '?');
   std::vector<std::uint64_t> marks;
@@ -135,7 +136,7 @@ BOOST_AUTO_TEST_CASE(a_mark_brings_the_copies_before_it_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(free_bytes_are_some_and_fewer_while_memory_is_held) {
-  const auto device = open_device("auto", 1);
+  const auto device = support::open_test_device(1);
   BOOST_TEST(device->free_bytes() > 0U);
   if (device->name().starts_with("cpu")) return;  // others take and give memory meanwhile
   const auto before = device->free_bytes();
@@ -179,7 +180,7 @@ BOOST_FIXTURE_TEST_CASE(control_groups_of_version_1_count_too, System) {
 }
 
 BOOST_AUTO_TEST_CASE(a_moved_buffer_keeps_its_memory) {
-  const auto device = open_device("auto", 1);
+  const auto device = support::open_test_device(1);
   DeviceBuffer first(*device, 100);
   void* memory = first.data();
   DeviceBuffer second(std::move(first));
@@ -191,7 +192,7 @@ BOOST_AUTO_TEST_CASE(a_moved_buffer_keeps_its_memory) {
 }
 
 BOOST_AUTO_TEST_CASE(memory_that_is_not_there_is_refused_with_device_and_bytes) {
-  const auto device = open_device("auto", 2);
+  const auto device = support::open_test_device(2);
   std::vector<std::size_t> sizes{SIZE_MAX, SIZE_MAX - 100};
 #ifndef __SANITIZE_ADDRESS__  // AddressSanitizer ends the program at such a size
   sizes.push_back(std::size_t{1} << 60);

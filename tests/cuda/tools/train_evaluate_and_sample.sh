@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The gpt2-tools authors
-# The tools on an emulated GPU: a run with validation, questions and samples, which goes on to the bit; its checkpoint
-# scored, asked and continued, with the figures that a CPU gives.
+# The tools on a GPU: a run with validation, questions and samples, which goes on to the bit; its checkpoint scored, asked
+# and continued, with the figures that a CPU gives.
+gpu=$(gpt2-train --version | sed -n 's/^  cuda: //p')
+case $gpu in
+  'GPU 0, emulated GPU'*) within=2e-5 ;;
+  'GPU 0, '*) within=2e-4 ;; # its library takes sums in other orders, and AdamW's first steps enlarge that
+  *)
+    echo "$gpu" >&2
+    [ -z "${GPT2_TEST_NEEDS_GPU:-}" ] || exit 1
+    exit 77
+    ;;
+esac
 for number in {1..400}; do echo "the number $number comes after $((number - 1))"; done >text.txt
 gpt2-tokenize train --vocab-size 280 --out vocab text.txt
 gpt2-tokenize --vocab vocab text.txt | gpt2-shard --out-dir shards --prefix text --val-tokens 100
@@ -16,7 +26,7 @@ train() {
     --sample-prompt 'the number' "$@"
 }
 near() { # near A B: two numbers no further apart than float sums in another order leave them
-  awk -v a="$1" -v b="$2" 'BEGIN { exit !(a - b < 2e-5 && b - a < 2e-5) }'
+  awk -v a="$1" -v b="$2" -v within=$within 'BEGIN { exit !(a - b < within && b - a < within) }'
 }
 train --out gpu --device cuda --precision fp32 --max-steps 4 --recompute block
 train --out cpu --device cpu --max-steps 4
@@ -25,9 +35,9 @@ join -o 1.2,2.2,1.3,2.3 gpu/log.txt cpu/log.txt | while read -r kind kind_of_cpu
 done
 [ "$(cut -d' ' -f1,2 gpu/log.txt)" = "$(cut -d' ' -f1,2 cpu/log.txt)" ]
 
-train --out bf16 --device auto --max-steps 4 # a GPU is there, so it is taken, in bf16
-train --out parts --device cuda --max-steps 2
-gpt2-train -q --out parts --resume latest --max-steps 4 --recompute mlp
+train --out bf16 --device auto --max-steps 4 --save-every-steps 2 # a GPU is there, so it is taken, in bf16
+# The checkpoint says how products are done, whatever a timing would find now.
+GPT2_EMULATOR_TIMINGS=1 gpt2-train -q --out parts --resume bf16/checkpoints/step_00000002 --recompute mlp
 cmp bf16/checkpoints/final/model.safetensors parts/checkpoints/final/model.safetensors
 cmp bf16/checkpoints/final/optimizer-00000-of-00001.safetensors \
   parts/checkpoints/final/optimizer-00000-of-00001.safetensors
@@ -46,7 +56,6 @@ done
 [ "$(grep -o '"acc_norm": [0-9.]*' answers.cuda)" = "$(grep -o '"acc_norm": [0-9.]*' answers.cpu)" ]
 cmp sample.cuda sample.cpu
 gpt2-sample --checkpoint gpu --prompt 'the number' --max-tokens 5 --top-k 1 --device cuda --precision fp16 >sample.fp16
-gpt2-train --version | grep -q '^  cuda: GPU 0, emulated GPU'
 gpt2-train --dry-run --out dry --train 'shards/text_train_*.bin' --layers 1 --heads 2 --channels 32 --context 24 \
   --total-batch-tokens 96 --batch-size auto --memory-limit 4Mi >plan
 grep -q '^device       cuda: GPU 0' plan
