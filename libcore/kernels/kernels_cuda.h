@@ -43,6 +43,7 @@ class CudaKernels final : public Kernels {
   void embedding_backward(const EmbeddingBackward& op) override;
   void layernorm_forward(const LayerNormForward& op) override;
   void residual_layernorm_forward(const ResidualLayerNormForward& op) override;
+  /// At most 5120 channels, and 4096 of rows that do not begin at multiples of 16 bytes.
   void layernorm_backward(const LayerNormBackward& op) override;
   void dropout_backward(const DropoutBackward& op) override;
   void matmul_forward(const MatmulForward& op) override;

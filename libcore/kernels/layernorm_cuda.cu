@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SPDX-FileCopyrightText: The gpt2-tools authors
-// One warp a row. A row is read from memory once: its values wait in shared memory, where each lane
-// reads again only what it wrote itself.
+// Forward a row is a warp's, backward a block's. It is read from memory once: its values wait in
+// shared memory, where each lane reads again only what it wrote itself, or in registers.
 #include <algorithm>
 #include <string>
 
@@ -13,7 +13,13 @@ namespace gpt2::kernels {
 namespace {
 
 constexpr std::int64_t kMostSharedBytes = 96 * 1024;
-constexpr std::int64_t kMostBlocks = 512;  // of the backward pass: each has sums of its own
+
+// Of the backward pass.
+constexpr int kColumnsOfThread = 8;
+template <int kWidth>
+constexpr int kMostWarps = kWidth == 1 ? 16 : 20;  // whose registers fit a block
+constexpr std::int64_t kLeastRows = 8;             // of a block, which has sums of its own
+constexpr std::int64_t kMostThreads = 64 * 1024;   // of all blocks
 
 template <class Element>
 struct Normalisation {
@@ -85,81 +91,122 @@ struct Gradients {
   std::int64_t rows_of_block;
 };
 
-// Each warp sums the parameter gradients of its rows in shared memory of its own; at the end the
-// block joins its warps.
+// A thread has its columns of all rows of the block, and sums the gradients of their parameters.
 template <int kWidth, class Element>
-__global__ void layernorm_backward_kernel(Gradients<Element> op) {
-  DYNAMIC_SHARED(float, sums);  // of each warp: dweight (C), dbias (C)
-  float* dweight = sums + 2 * threadIdx.y * op.C;
-  float* dbias = dweight + op.C;
-  const auto first = static_cast<std::int64_t>(threadIdx.x) * kWidth;
-  constexpr std::int64_t kStep = kWarpLanes * kWidth;
-  for (std::int64_t c = first; c < op.C; c += kStep) {
-    const float zeros[kWidth] = {};
-    store<kWidth>(zeros, dweight, c);
-    store<kWidth>(zeros, dbias, c);
+__global__ void __launch_bounds__(kMostWarps<kWidth>* kWarpLanes)
+    layernorm_backward_kernel(Gradients<Element> op) {
+  constexpr int kSlices = kColumnsOfThread / kWidth;
+  constexpr int kRowsAtOnce = kWidth == 1 ? 1 : 2;  // what registers hold
+  using Numbers = Pack<Element, kWidth>;
+  using RowSums = Pack<float, 2 * kRowsAtOnce>;  // of each row: dy weight, and that times x
+  SHARED_ARRAY(RowSums, of_warps, 2 * kMostWarps<kWidth>);
+  const unsigned warp = threadIdx.x / kWarpLanes, warps = blockDim.x / kWarpLanes;
+  const float share_of_column = 1 / static_cast<float>(op.C);
+  const auto column = [&](int slice) {
+    return (std::int64_t{blockDim.x} * slice + threadIdx.x) * kWidth;
+  };
+  float weight[kSlices][kWidth] = {}, dweight[kSlices][kWidth] = {}, dbias[kSlices][kWidth] = {};
+  UNROLLED
+  for (int slice = 0; slice < kSlices; ++slice) {
+    if (column(slice) < op.C) load<kWidth>(op.weight, column(slice), weight[slice]);
   }
   const std::int64_t begin = blockIdx.x * op.rows_of_block;
   const std::int64_t end = begin + op.rows_of_block < op.N ? begin + op.rows_of_block : op.N;
-  for (std::int64_t row = begin + threadIdx.y; row < end; row += blockDim.y) {
-    const float mean = op.mean[row], rstd = op.rstd[row];
-    float sum_of_dy = 0, sum_of_product = 0;
-    for (std::int64_t c = first; c < op.C; c += kStep) {
-      float dy[kWidth], x[kWidth], weight[kWidth];
-      load<kWidth>(op.dy, row * op.C + c, dy);
-      load<kWidth>(op.x, row * op.C + c, x);
-      load<kWidth>(op.weight, c, weight);
-      for (int k = 0; k < kWidth; ++k) {
-        sum_of_dy += dy[k] * weight[k];
-        sum_of_product += dy[k] * weight[k] * ((x[k] - mean) * rstd);
+  for (std::int64_t first = begin; first < end; first += kRowsAtOnce) {
+    // Without a branch, so that all reads are under way before the first is used: beyond the last
+    // row or column it is read again, and does not count.
+    Numbers dy[kRowsAtOnce][kSlices], x[kRowsAtOnce][kSlices], dx[kRowsAtOnce][kSlices];
+    float mean[kRowsAtOnce], rstd[kRowsAtOnce];
+    UNROLLED
+    for (int r = 0; r < kRowsAtOnce; ++r) {
+      const std::int64_t row = first + r < end ? first + r : first;
+      mean[r] = op.mean[row];
+      rstd[r] = op.rstd[row];
+      UNROLLED
+      for (int slice = 0; slice < kSlices; ++slice) {
+        const std::int64_t at = row * op.C + (column(slice) < op.C ? column(slice) : 0);
+        dy[r][slice] = *as_one<const Numbers>(op.dy + at);
+        x[r][slice] = *as_one<const Numbers>(op.x + at);
+        dx[r][slice] = *as_one<const Numbers>(op.dresidual + at);
       }
     }
-    const float mean_of_dy = warp_sum(sum_of_dy) / static_cast<float>(op.C);
-    const float mean_of_product = warp_sum(sum_of_product) / static_cast<float>(op.C);
-    for (std::int64_t c = first; c < op.C; c += kStep) {
-      float dy[kWidth], x[kWidth], weight[kWidth], dx[kWidth], dw[kWidth], db[kWidth];
-      load<kWidth>(op.dy, row * op.C + c, dy);
-      load<kWidth>(op.x, row * op.C + c, x);
-      load<kWidth>(op.weight, c, weight);
-      load<kWidth>(op.dresidual, row * op.C + c, dx);
-      load<kWidth>(dweight, c, dw);
-      load<kWidth>(dbias, c, db);
-      for (int k = 0; k < kWidth; ++k) {
-        const float normalised = (x[k] - mean) * rstd;
-        dx[k] += (dy[k] * weight[k] - mean_of_dy - normalised * mean_of_product) * rstd;
-        dw[k] += dy[k] * normalised;
-        db[k] += dy[k];
+    RowSums sums{};
+    UNROLLED
+    for (int r = 0; r < kRowsAtOnce; ++r) {
+      const float counted = first + r < end ? 1 : 0;
+      UNROLLED
+      for (int slice = 0; slice < kSlices; ++slice) {
+        for (int k = 0; k < kWidth; ++k) {
+          const float dy_here = to_float(dy[r][slice].at[k]) * counted;
+          const float normalised = (to_float(x[r][slice].at[k]) - mean[r]) * rstd[r];
+          dweight[slice][k] += dy_here * normalised;
+          dbias[slice][k] += dy_here;
+          sums.at[2 * r] += dy_here * weight[slice][k];
+          sums.at[2 * r + 1] += dy_here * weight[slice][k] * normalised;
+        }
       }
-      store<kWidth>(dx, op.dresidual, row * op.C + c);
-      store<kWidth>(dw, dweight, c);
-      store<kWidth>(db, dbias, c);
+    }
+    for (float& sum : sums.at) sum = warp_sum(sum);
+    // One half is read while the other is written.
+    RowSums* of_round = of_warps + (first - begin) / kRowsAtOnce % 2 * kMostWarps<kWidth>;
+    if (threadIdx.x % kWarpLanes == 0) of_round[warp] = sums;
+    __syncthreads();
+    sums = of_round[0];
+    for (unsigned other = 1; other < warps; ++other) {
+      const RowSums more = of_round[other];
+      for (int i = 0; i < 2 * kRowsAtOnce; ++i) sums.at[i] += more.at[i];
+    }
+    for (float& sum : sums.at) sum *= share_of_column;
+    UNROLLED
+    for (int r = 0; r < kRowsAtOnce; ++r) {
+      UNROLLED
+      for (int slice = 0; slice < kSlices; ++slice) {
+        if (first + r >= end || column(slice) >= op.C) continue;
+        float sum[kWidth];
+        for (int k = 0; k < kWidth; ++k) {
+          const float normalised = (to_float(x[r][slice].at[k]) - mean[r]) * rstd[r];
+          sum[k] =
+              to_float(dx[r][slice].at[k]) + (to_float(dy[r][slice].at[k]) * weight[slice][k] -
+                                              sums.at[2 * r] - normalised * sums.at[2 * r + 1]) *
+                                                 rstd[r];
+        }
+        store<kWidth>(sum, op.dresidual, (first + r) * op.C + column(slice));
+      }
     }
   }
-  __syncthreads();
-  const auto thread = static_cast<std::int64_t>(threadIdx.y) * kWarpLanes + threadIdx.x;
-  for (std::int64_t i = thread; i < 2 * op.C; i += blockDim.y * kWarpLanes) {
-    float total = 0;
-    for (unsigned warp = 0; warp < blockDim.y; ++warp) total += sums[2 * warp * op.C + i];
-    op.partials[2 * blockIdx.x * op.C + i] = total;
+  UNROLLED
+  for (int slice = 0; slice < kSlices; ++slice) {
+    if (column(slice) >= op.C) continue;
+    const std::int64_t at = 2 * blockIdx.x * op.C + column(slice);
+    store<kWidth>(dweight[slice], op.partials, at);
+    store<kWidth>(dbias[slice], op.partials, at + op.C);
   }
 }
 
-// Warps of a block whose rows of `bytes_of_warp` bytes fit the shared memory.
-unsigned warps_of_block(std::int64_t bytes_of_warp, std::int64_t most, std::int64_t C) {
-  const std::int64_t warps = std::min(most, kMostSharedBytes / bytes_of_warp);
-  if (warps == 0) {
-    throw formats::UsageError("layernorm on a GPU: " + std::to_string(C) +
-                              " channels are more than its shared memory holds");
-  }
-  return static_cast<unsigned>(warps);
+void check_channels(std::int64_t C, std::int64_t most) {
+  if (C <= most) return;
+  throw formats::UsageError("layernorm on a GPU: it takes at most " + std::to_string(most) +
+                            " channels, not " + std::to_string(C));
 }
+
+// Of the backward pass over N rows of C columns.
+struct BackwardGrid {
+  BackwardGrid(std::int64_t N, std::int64_t C)
+      : threads(kWarpLanes * blocks_for(C, kColumnsOfThread * kWarpLanes)),
+        rows_of_block(std::max(kLeastRows, (N * threads + kMostThreads - 1) / kMostThreads)),
+        blocks(blocks_for(N, rows_of_block)) {}
+  unsigned threads;  // of a block
+  std::int64_t rows_of_block;
+  unsigned blocks;
+};
 
 template <class Element>
 void normalise(const Normalisation<Element>& op, cudaStream_t stream) {
   if (op.N == 0) return;
   constexpr std::int64_t kWarps = 4;
   const std::int64_t row_bytes = op.C * static_cast<std::int64_t>(sizeof(float));
-  const unsigned warps = warps_of_block(row_bytes, kWarps, op.C);
+  check_channels(op.C, kMostSharedBytes / static_cast<std::int64_t>(sizeof(float)));
+  const auto warps = static_cast<unsigned>(std::min(kWarps, kMostSharedBytes / row_bytes));
   with_width<Element>(
       op.C, {op.residual, op.branch, op.sum, op.weight, op.bias, op.y}, [&](auto width) {
         launch(layernorm_forward_kernel<width, Element>, blocks_for(op.N, warps),
@@ -210,19 +257,14 @@ void CudaKernels::residual_layernorm_forward(const ResidualLayerNormForward& op)
 }
 
 std::int64_t layernorm_workspace(const PassShape& shape) {
-  return 2 * std::min(shape.B * shape.T, kMostBlocks) * shape.C *
+  return 2 * BackwardGrid(shape.B * shape.T, shape.C).blocks * shape.C *
          static_cast<std::int64_t>(sizeof(float));
 }
 
 void CudaKernels::layernorm_backward(const LayerNormBackward& op) {
   if (op.N == 0) return;
-  constexpr std::int64_t kWarps = 8;
-  const std::int64_t sums_bytes = 2 * op.C * static_cast<std::int64_t>(sizeof(float));
-  const unsigned warps = warps_of_block(sums_bytes, kWarps, op.C);
-  const std::int64_t rows_of_block =
-      std::max<std::int64_t>(warps, (op.N + kMostBlocks - 1) / kMostBlocks);
-  const unsigned blocks = blocks_for(op.N, rows_of_block);
-  float* partials = workspace_.reserve(2 * std::int64_t{blocks} * op.C);
+  const BackwardGrid grid(op.N, op.C);
+  float* partials = workspace_.reserve(2 * std::int64_t{grid.blocks} * op.C);
   with_element(op.dy, [&](auto element) {
     using Element = decltype(element);
     const Gradients<Element> gradients{.dy = cuda_elements<Element>(op.dy),
@@ -234,14 +276,15 @@ void CudaKernels::layernorm_backward(const LayerNormBackward& op) {
                                        .partials = partials,
                                        .N = op.N,
                                        .C = op.C,
-                                       .rows_of_block = rows_of_block};
-    with_width<Element>(
-        op.C, {gradients.dy, gradients.x, gradients.weight, gradients.dresidual}, [&](auto width) {
-          launch(layernorm_backward_kernel<width, Element>, blocks, dim3(kWarpLanes, warps),
-                 static_cast<std::size_t>(warps * sums_bytes), stream(), gradients);
-        });
+                                       .rows_of_block = grid.rows_of_block};
+    with_width<Element>(op.C, {gradients.dy, gradients.x, gradients.weight, gradients.dresidual},
+                        [&](auto width) {
+                          check_channels(op.C, kMostWarps<width> * kWarpLanes * kColumnsOfThread);
+                          launch(layernorm_backward_kernel<width, Element>, grid.blocks,
+                                 grid.threads, 0, stream(), gradients);
+                        });
   });
-  add_rows(partials, blocks, op.C, cuda_floats(op.dweight), cuda_floats(op.dbias));
+  add_rows(partials, grid.blocks, op.C, cuda_floats(op.dweight), cuda_floats(op.dbias));
 }
 
 }  // namespace gpt2::kernels

@@ -12,10 +12,12 @@ cd "$(dirname "$0")/../.."
 mutations() {
   cat <<'TABLE'
 emulated|layernorm|layernorm|layernorm_cuda.cu|the variance is not taken around the mean|s/\(values\[k\] - mean\) \* \(values\[k\] - mean\)/values[k] * values[k]/
-emulated|layernorm|layernorm|layernorm_cuda.cu|the gradient's second mean is not scaled|s/normalised \* mean_of_product/mean_of_product/
+emulated|layernorm|layernorm|layernorm_cuda.cu|the gradient's second mean is not scaled|s/normalised \* sums\.at\[2 \* r \+ 1\]/sums.at[2 * r + 1]/
 emulated|layernorm|layernorm|layernorm_cuda.cu|dropout counts elements of the batch, not of the sequence|s/row % op\.T \* op\.C \+ c, added/row * op.C + c, added/
-emulated|layernorm|layernorm|layernorm_cuda.cu|a block's warps are not all summed|s/warp = 0; warp < blockDim\.y/warp = 1; warp < blockDim.y/
+emulated|layernorm|layernorm|layernorm_cuda.cu|a row's last warp is not summed|s/other < warps/other + 1 < warps/
 races|layernorm|layernorm|layernorm_cuda.cu|no barrier before warps are joined|s/__syncthreads\(\);//
+races|layernorm|layernorm|layernorm_cuda.cu|sums of warps are replaced while they are read|s/\(first - begin\) \/ kRowsAtOnce % 2/0/
+emulated|layernorm|layernorm|layernorm_cuda.cu|a row that is read again counts again|s/first \+ r < end \? 1 : 0/1/
 emulated|attention|attention|attention_cuda.cu|the mask hides the query's own position|s/query - first_key \+ 1/query - first_key/
 emulated|attention|attention|attention_cuda.cu|the mask shows the next position|s/query - first_key \+ 1/query - first_key + 2/
 races|attention|attention|attention_cuda.cu|keys are replaced while they are used|s/__syncthreads\(\);  \/\/ the keys and values before have been used//

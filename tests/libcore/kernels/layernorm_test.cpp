@@ -19,8 +19,8 @@ struct Inputs {
   }
 };
 
-const std::vector<Inputs> kShapes{{1, 1},   {1, 2},     {3, 25},   {7, 64},
-                                  {65, 80}, {257, 130}, {33, 768}, {4, 1600, 100}};
+const std::vector<Inputs> kShapes{{1, 1},     {1, 2},    {3, 25},   {7, 64},   {65, 80},
+                                  {257, 130}, {33, 768}, {2, 4095}, {3, 5120}, {4, 1600, 100}};
 
 Outputs forward(Backend& backend, const Inputs& in, bool in_place = false) {
   const auto x = backend.upload(in.x), y = in_place ? x : backend.poisoned({in.N, in.C});
@@ -179,6 +179,16 @@ BOOST_FIXTURE_TEST_CASE(refuses_types_it_does_not_have, Backend) {
                                                  .N = 2,
                                                  .C = 4}),
                     formats::UsageError);
+}
+
+BOOST_FIXTURE_TEST_CASE(backward_on_a_gpu_says_how_many_channels_it_takes, Backend) {
+  if (device().is_host()) return;
+  for (const auto& [C, most] : {std::pair{5128, 5120}, {4097, 4096}}) {
+    const auto expected = "at most " + std::to_string(most) + " channels, not " + std::to_string(C);
+    BOOST_CHECK_EXCEPTION(backward(*this, {1, C}), formats::UsageError, [&](const auto& error) {
+      return std::string(error.what()).ends_with(expected);
+    });
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
