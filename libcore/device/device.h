@@ -23,7 +23,7 @@ class Device {
   virtual std::string name() const = 0;  // "cpu: 2 threads, AVX-512"
   /// Its memory is that of the process, and every call has done its work on return.
   virtual bool is_host() const = 0;
-  /// Threads that kernels of this device use (a GPU: 1).
+  /// Threads of the host that compute: a CPU's kernels, and what is made on the host for a GPU.
   virtual int threads() const = 0;
   /// Uninitialised, 64-byte aligned. Throws: UnavailableError naming the device and `bytes`.
   virtual void* allocate(std::size_t bytes) = 0;

@@ -37,7 +37,7 @@ std::vector<std::string> cuda_gpus() {
   return names;
 }
 
-CudaDevice::CudaDevice(int number) {
+CudaDevice::CudaDevice(int number, int threads) : threads_(threads) {
   int count = 0;
   const auto error = cudaGetDeviceCount(&count);
   if (error == cudaErrorInsufficientDriver) {

@@ -55,16 +55,16 @@ class CudaEvent {
 
 class CudaDevice final : public Device {
  public:
-  /// Device `number` of those that CUDA_VISIBLE_DEVICES leaves. Throws: UnavailableError saying
-  /// what is missing: the driver, a GPU, or one new enough.
-  explicit CudaDevice(int number);
+  /// Device `number` of those that CUDA_VISIBLE_DEVICES leaves; `threads` >= 1 of the host. Throws:
+  /// UnavailableError saying what is missing: the driver, a GPU, or one new enough.
+  CudaDevice(int number, int threads);
   CudaDevice(const CudaDevice&) = delete;
   CudaDevice& operator=(const CudaDevice&) = delete;
   ~CudaDevice() override;
 
   std::string name() const override { return name_; }
   bool is_host() const override { return false; }
-  int threads() const override { return 1; }
+  int threads() const override { return threads_; }
   void* allocate(std::size_t bytes) override;
   void free(void* memory, std::size_t bytes) noexcept override;
   std::uint64_t free_bytes() const override;
@@ -109,6 +109,7 @@ class CudaDevice final : public Device {
   void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
   void deliver(std::uint64_t downloads);  // the first ones, which have arrived
 
+  int threads_;
   std::string name_;
   cudaStream_t stream_ = nullptr;
   std::array<Upload, 2> uploads_;  // used in turn

@@ -11,9 +11,9 @@
 namespace gpt2::device {
 namespace {
 
-std::unique_ptr<Device> open_cuda([[maybe_unused]] int gpu) {
+std::unique_ptr<Device> open_cuda([[maybe_unused]] int gpu, [[maybe_unused]] int threads) {
 #ifdef GPT2_WITH_CUDA
-  return std::make_unique<CudaDevice>(gpu);
+  return std::make_unique<CudaDevice>(gpu, threads);
 #else
   throw formats::UnavailableError(
       "device cuda: this build has no GPU kernels (GPT2_WITH_CUDA=OFF); take auto or cpu");
@@ -27,16 +27,17 @@ std::unique_ptr<Device> open_device(std::string_view kind, int threads, int gpu)
     throw formats::UsageError(
         fmt::format("threads: is {}, must be 0 (all allowed CPUs) or more", threads));
   }
-  if (kind == "cuda") return open_cuda(gpu);
+  if (threads == 0) threads = allowed_cpu_count();
+  if (kind == "cuda") return open_cuda(gpu, threads);
   if (kind == "auto") {
     try {
-      return open_cuda(gpu);
+      return open_cuda(gpu, threads);
     } catch (const formats::UnavailableError&) {
       kind = "cpu";
     }
   }
   if (kind == "cpu") {
-    return std::make_unique<CpuDevice>(threads == 0 ? allowed_cpu_count() : threads);
+    return std::make_unique<CpuDevice>(threads);
   }
   throw formats::UsageError(fmt::format("device: is '{}', must be auto, cpu or cuda", kind));
 }

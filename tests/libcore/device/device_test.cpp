@@ -32,9 +32,9 @@ BOOST_AUTO_TEST_CASE(the_cpu_has_the_allowed_threads) {
 BOOST_AUTO_TEST_CASE(cuda_is_a_gpu_or_says_what_is_missing_and_auto_takes_what_there_is) {
   std::string kind = "cuda: ";
   try {
-    const auto gpu = open_device("cuda", 0);
+    const auto gpu = open_device("cuda", 3);
     BOOST_TEST(gpu->name().substr(0, 6) == "cuda: ");
-    BOOST_TEST(gpu->threads() == 1);
+    BOOST_TEST(gpu->threads() == 3);
   } catch (const formats::UnavailableError& error) {
     const std::string message = error.what();
     BOOST_TEST(message.substr(0, 13) == "device cuda: ");
