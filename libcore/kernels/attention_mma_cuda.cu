@@ -5,6 +5,9 @@
 // ahead. No sum is shared between blocks, so equal calls give equal bits: the backward pass
 // computes the scores once for the keys and once for the queries. Source: Dao 2023,
 // FlashAttention-2, algorithms 1 and 2, without its atomic additions.
+#include <bit>
+#include <utility>
+
 #include "libcore/kernels/attention_cuda.cuh"
 
 namespace gpt2::kernels {
@@ -25,8 +28,8 @@ constexpr int kTileElements = kTile* kStride<kHead>;
 
 // Where (row, column) of a tile lies; column is a multiple of 8.
 template <int kHead, class Element>
-__device__ __forceinline__ Element* place(Element* tile, int row, int column) {
-  const int piece = kPiecesChangePlaces<kHead> ? (column / 8) ^ (row % 8) : column / 8;
+__device__ __forceinline__ Element* place(Element* tile, unsigned row, unsigned column) {
+  const unsigned piece = kPiecesChangePlaces<kHead> ? (column / 8) ^ (row % 8) : column / 8;
   return tile + row * kStride<kHead> + piece * 8;
 }
 
@@ -34,11 +37,16 @@ __device__ __forceinline__ Element* place(Element* tile, int row, int column) {
 template <int kHead, class Element>
 __device__ __forceinline__ void copy_tile(Element* tile, const Element* rows, std::int64_t stride,
                                           std::int64_t first, std::int64_t T) {
-  constexpr int kPieces = kHead / 8;
-  for (int i = static_cast<int>(threadIdx.x); i < kTile * kPieces; i += kThreads) {
-    const int row = i / kPieces, column = i % kPieces * 8;
-    const bool given = first + row < T;
-    copy_async(place<kHead>(tile, row, column), rows + (given ? row * stride : 0) + column, given);
+  constexpr unsigned kLanes = std::bit_ceil(kHead / 8U), kRows = kThreads / kLanes;  // at once
+  const unsigned row = threadIdx.x / kLanes, column = threadIdx.x % kLanes * 8;
+  if (column >= kHead) return;
+  const unsigned left = T - first < kTile ? static_cast<unsigned>(T - first) : kTile;
+  const auto elements_of_row = static_cast<unsigned>(stride);
+  rows += row * elements_of_row + column;
+  UNROLLED
+  for (unsigned above = 0; above < kTile; above += kRows) {
+    copy_async(place<kHead>(tile + above * kStride<kHead>, row, column),
+               rows + above * elements_of_row, above + row < left);
   }
 }
 
@@ -75,6 +83,10 @@ using RowsForward = Rows<Element, kHead, (kHead <= 96)>;
 template <class Element, int kHead>
 using RowsBackward = Rows<Element, kHead, (kHead <= 80)>;
 
+// Where registers suffice for three blocks on a multiprocessor, and for loops that are unrolled.
+template <int kHead, bool kDropout>
+constexpr bool kIsSmall = kHead <= 64 && !kDropout;
+
 // Positions whose scores a warp holds at once going backward.
 template <int kHead>
 constexpr int kPositionsAtOnce = kHead <= 96 ? 32 : 16;
@@ -96,8 +108,8 @@ __device__ __forceinline__ void multiply_by_rows(float (&products)[kColumns / 8]
     UNROLLED
     for (int pair = 0; pair < kColumns / 16; ++pair) {
       std::uint32_t b[4];
-      load_matrices(b, place<kHead>(tile, begin + pair * 16 + lane / 16 * 8 + lane % 8,
-                                    step * 16 + lane / 8 % 2 * 8));
+      load_matrices(b, place<kHead>(tile + (begin + pair * 16) * kStride<kHead>,
+                                    lane / 16 * 8 + lane % 8, step * 16 + lane / 8 % 2 * 8));
       multiply_16x8x16<Element>(products[2 * pair], a, b[0], b[1]);
       multiply_16x8x16<Element>(products[2 * pair + 1], a, b[2], b[3]);
     }
@@ -120,8 +132,8 @@ __device__ __forceinline__ void add_weighted_rows(float (&sums)[kHead / 8][4],
     UNROLLED
     for (int pair = 0; pair < kHead / 16; ++pair) {
       std::uint32_t b[4];
-      load_matrices_transposed(
-          b, place<kHead>(tile, begin + step * 16 + lane % 16, pair * 16 + lane / 16 * 8));
+      load_matrices_transposed(b, place<kHead>(tile + (begin + step * 16) * kStride<kHead>,
+                                               lane % 16, pair * 16 + lane / 16 * 8));
       multiply_16x8x16<Element>(sums[2 * pair], a, b[0], b[1]);
       multiply_16x8x16<Element>(sums[2 * pair + 1], a, b[2], b[3]);
     }
@@ -170,28 +182,44 @@ __device__ __forceinline__ void store_rows(const float (&sums)[kHead / 8][4], fl
   }
 }
 
-/// Begins the copy of a tile of keys and values, to the two halves of `keys` by turns.
+// Of scores within the tile on the diagonal, (queries, keys begin ..) or (keys, queries begin ..):
+// -infinity where the key comes after the query.
+template <bool kRowsAreKeys, int kColumns>
+__device__ __forceinline__ void hide_later_keys(float (&scores)[kColumns / 8][4], int row,
+                                                int begin, int lane) {
+  const int difference = row - begin - lane % 4 * 2;  // row - column of the first score
+  UNROLLED
+  for (int n = 0; n < kColumns / 8; ++n) {
+    UNROLLED
+    for (int i = 0; i < 4; ++i) {
+      const int here = difference + i / 2 * 8 - n * 8 - i % 2;
+      if (kRowsAreKeys ? here > 0 : here < 0) scores[n][i] = -INFINITY;
+    }
+  }
+}
+
+/// Begins the copy of a tile of keys and of their values, which come after them.
 template <int kHead, class Element>
-__device__ void copy_keys_and_values(const Attention<Element>& op, int tile, Element* keys) {
+__device__ void copy_keys_and_values(const Attention<Element>& op, int tile, Element* to) {
   const std::int64_t first = std::int64_t{tile} * kTile;
-  Element* const to = keys + tile % 2 * 2 * kTileElements<kHead>;
   copy_tile<kHead>(to, op.qkv + op.packed(first, 1), 3 * op.C, first, op.T);
   copy_tile<kHead>(to + kTileElements<kHead>, op.qkv + op.packed(first, 2), 3 * op.C, first, op.T);
   commit_copies();
 }
 
 template <class Element, int kHead, bool kDropout>
-__global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Attention<Element> op) {
+__global__ void __launch_bounds__(kThreads, kIsSmall<kHead, kDropout> ? 3 : 2)
+    attention_forward_mma_kernel(Attention<Element> op) {
   DYNAMIC_SHARED(Element, memory);  // queries; keys and values, twice
-  Element* const keys = memory + kTileElements<kHead>;
+  Element *k = memory + kTileElements<kHead>, *next = k + 2 * kTileElements<kHead>;
   const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
   const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
   // The tiles with the most keys begin first.
   const int last_tile = static_cast<int>(gridDim.x - 1 - blockIdx.x);
   const std::int64_t first_query = std::int64_t{last_tile} * kTile;
-  const std::int64_t row = first_query + warp * 16 + lane / 4;  // and row + 8
+  const int row = warp * 16 + lane / 4;  // of the tile; and row + 8
   copy_tile<kHead>(memory, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op.T);
-  copy_keys_and_values<kHead>(op, 0, keys);
+  copy_keys_and_values<kHead>(op, 0, k);
 
   const float scale = op.scale * kLog2E;
   RowsForward<Element, kHead> queries;
@@ -200,27 +228,21 @@ __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Atte
   for (int tile = 0; tile <= last_tile; ++tile) {
     wait_for_copies<0>();
     __syncthreads();  // the tile is there, and the one before has been used
-    if (tile < last_tile) copy_keys_and_values<kHead>(op, tile + 1, keys);
+    if (tile < last_tile) copy_keys_and_values<kHead>(op, tile + 1, next);
     if (tile == 0) queries.load(memory, warp, lane);
-    Element* const k = keys + tile % 2 * 2 * kTileElements<kHead>;
     float scores[kTile / 8][4];
     multiply_by_rows<kTile>(scores, queries, k, 0, lane);
-    const std::int64_t first_key = std::int64_t{tile} * kTile + lane % 4 * 2;
+    if (tile == last_tile) hide_later_keys<false, kTile>(scores, row, 0, lane);
     UNROLLED
     for (int half = 0; half < 2; ++half) {
-      const std::int64_t query = row + half * 8;
       float max = row_max[half];
       UNROLLED
       for (int n = 0; n < kTile / 8; ++n) {
         UNROLLED
-        for (int i = 0; i < 2; ++i) {
-          float& score = scores[n][half * 2 + i];
-          if (tile == last_tile && first_key + n * 8 + i > query) score = -INFINITY;
-          max = nan_or_larger(score, max);
-        }
+        for (int i = 0; i < 2; ++i) max = nan_or_larger(scores[n][half * 2 + i], max);
       }
       max = max_of_row(max);
-      const float kept = exp2f((row_max[half] - max) * scale);
+      const float kept = power_of_2((row_max[half] - max) * scale), shift = max * scale;
       row_max[half] = max;
       row_sum[half] *= kept;
       UNROLLED
@@ -228,9 +250,12 @@ __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Atte
         UNROLLED
         for (int i = 0; i < 2; ++i) {
           float& score = scores[n][half * 2 + i];
-          score = exp2f((score - max) * scale);
+          score = power_of_2(fmaf(score, scale, -shift));
           row_sum[half] += score;
-          if (kDropout) score *= factor_of(op, query, first_key + n * 8 + i);
+          if (kDropout) {
+            score *= factor_of(op, first_query + row + half * 8,
+                               std::int64_t{tile} * kTile + n * 8 + lane % 4 * 2 + i);
+          }
         }
       }
       UNROLLED
@@ -240,25 +265,29 @@ __global__ void __launch_bounds__(kThreads, 2) attention_forward_mma_kernel(Atte
       }
     }
     add_weighted_rows<kTile, kHead>(out, scores, k + kTileElements<kHead>, 0, lane);
+    std::swap(k, next);
   }
   const float above = sum_of_row(row_sum[0]), below = sum_of_row(row_sum[1]);
-  store_rows<kHead>(out, 1 / above, 1 / below, row < op.T ? op.out + op.plain(row) : nullptr,
-                    row + 8 < op.T ? op.out + op.plain(row + 8) : nullptr, lane);
-  if (lane % 4 == 0 && row < op.T) {
-    op.lse[op.row_of_head(row)] = row_max[0] * op.scale + logf(above);
+  const auto to = [&](std::int64_t position) {
+    return position < op.T ? op.out + op.plain(position) : nullptr;
+  };
+  store_rows<kHead>(out, 1 / above, 1 / below, to(first_query + row), to(first_query + row + 8),
+                    lane);
+  if (lane % 4 == 0 && first_query + row < op.T) {
+    op.lse[op.row_of_head(first_query + row)] = row_max[0] * op.scale + logf(above);
   }
-  if (lane % 4 == 0 && row + 8 < op.T) {
-    op.lse[op.row_of_head(row + 8)] = row_max[1] * op.scale + logf(below);
+  if (lane % 4 == 0 && first_query + row + 8 < op.T) {
+    op.lse[op.row_of_head(first_query + row + 8)] = row_max[1] * op.scale + logf(below);
   }
 }
 
-// Of a pair that sees each other: `score` becomes the probability after dropout, `dprobability` the
-// gradient of the score, unscaled. lse in powers of 2.
+// Of a pair: `score` becomes the probability after dropout, `dprobability` the gradient of the
+// score, unscaled. lse in powers of 2.
 template <bool kDropout, class Element>
 __device__ __forceinline__ void differentiate(const Attention<Element>& op, float& score,
                                               float& dprobability, float lse, float delta,
                                               std::int64_t query, std::int64_t key) {
-  const float probability = key > query ? 0 : exp2f(score * (op.scale * kLog2E) - lse);
+  const float probability = power_of_2(fmaf(score, op.scale * kLog2E, -lse));
   score = probability;
   if (kDropout) {
     const float factor = factor_of(op, query, key);
@@ -276,63 +305,64 @@ __global__ void __launch_bounds__(kThreads, 2)
   DYNAMIC_SHARED(Element, memory);  // keys, values; queries and dout, twice
   SHARED_ARRAY(float, lse, 2 * kTile);
   SHARED_ARRAY(float, delta, 2 * kTile);
-  Element* const queries = memory + 2 * kTileElements<kHead>;
+  Element *q = memory + 2 * kTileElements<kHead>, *next = q + 2 * kTileElements<kHead>;
   const int thread = static_cast<int>(threadIdx.x);
   const int warp = thread / kWarpLanes, lane = thread % kWarpLanes;
   const int first_tile = static_cast<int>(blockIdx.x);
   const std::int64_t first_key = std::int64_t{first_tile} * kTile;
-  const std::int64_t row = first_key + warp * 16 + lane / 4;  // and row + 8
-  const auto copy_queries = [&](int tile) {
+  const int row = warp * 16 + lane / 4;  // of the tile; and row + 8
+  const auto copy_queries = [&](int tile, Element* to) {
     const std::int64_t first = std::int64_t{tile} * kTile;
-    const int buffer = tile % 2;
-    Element* const to = queries + buffer * 2 * kTileElements<kHead>;
     copy_tile<kHead>(to, op.qkv + op.packed(first, 0), 3 * op.C, first, op.T);
     copy_tile<kHead>(to + kTileElements<kHead>, op.dout + op.plain(first), op.C, first, op.T);
     commit_copies();
     if (thread < kTile) {
       const bool given = first + thread < op.T;
       const std::int64_t at = op.row_of_head(first) + thread;
-      lse[buffer * kTile + thread] = given ? op.lse_in[at] * kLog2E : INFINITY;
-      delta[buffer * kTile + thread] = given ? op.delta[at] : 0;
+      lse[tile % 2 * kTile + thread] = given ? op.lse_in[at] * kLog2E : INFINITY;
+      delta[tile % 2 * kTile + thread] = given ? op.delta[at] : 0;
     }
   };
   copy_tile<kHead>(memory, op.qkv + op.packed(first_key, 1), 3 * op.C, first_key, op.T);
   copy_tile<kHead>(memory + kTileElements<kHead>, op.qkv + op.packed(first_key, 2), 3 * op.C,
                    first_key, op.T);
-  copy_queries(first_tile);
+  copy_queries(first_tile, q);
 
   RowsBackward<Element, kHead> keys, values;
   float dk[kHead / 8][4] = {}, dv[kHead / 8][4] = {};
   for (int tile = first_tile; tile < static_cast<int>(gridDim.x); ++tile) {
     wait_for_copies<0>();
     __syncthreads();  // the tile is there, and the one before has been used
-    if (tile + 1 < static_cast<int>(gridDim.x)) copy_queries(tile + 1);
+    if (tile + 1 < static_cast<int>(gridDim.x)) copy_queries(tile + 1, next);
     if (tile == first_tile) {
       keys.load(memory, warp, lane);
       values.load(memory + kTileElements<kHead>, warp, lane);
     }
-    const int buffer = tile % 2;
-    Element* const q = queries + buffer * 2 * kTileElements<kHead>;
+    const int half = tile % 2 * kTile;  // of lse and delta
+    UNROLLED_IF((kIsSmall<kHead, kDropout>))
     for (int begin = 0; begin < kTile; begin += kPart) {
       float scores[kPart / 8][4], dprobabilities[kPart / 8][4];  // (keys, queries)
       multiply_by_rows<kPart>(scores, keys, q, begin, lane);
+      if (tile == first_tile) hide_later_keys<true, kPart>(scores, row, begin, lane);
       multiply_by_rows<kPart>(dprobabilities, values, q + kTileElements<kHead>, begin, lane);
       UNROLLED
       for (int n = 0; n < kPart / 8; ++n) {
         UNROLLED
         for (int i = 0; i < 4; ++i) {
           const int column = begin + n * 8 + lane % 4 * 2 + i % 2;
-          differentiate<kDropout>(op, scores[n][i], dprobabilities[n][i],
-                                  lse[buffer * kTile + column], delta[buffer * kTile + column],
-                                  std::int64_t{tile} * kTile + column, row + i / 2 * 8);
+          differentiate<kDropout>(op, scores[n][i], dprobabilities[n][i], lse[half + column],
+                                  delta[half + column], std::int64_t{tile} * kTile + column,
+                                  first_key + row + i / 2 * 8);
         }
       }
       add_weighted_rows<kPart, kHead>(dv, scores, q + kTileElements<kHead>, begin, lane);
       add_weighted_rows<kPart, kHead>(dk, dprobabilities, q, begin, lane);
     }
+    std::swap(q, next);
   }
-  const auto to = [&](std::int64_t position, int part) {
-    return position < op.T ? op.dqkv + op.packed(position, part) : nullptr;
+  const auto to = [&](int row_of_tile, int part) {
+    const std::int64_t key = first_key + row_of_tile;
+    return key < op.T ? op.dqkv + op.packed(key, part) : nullptr;
   };
   store_rows<kHead>(dk, op.scale, op.scale, to(row, 1), to(row + 8, 1), lane);
   store_rows<kHead>(dv, 1, 1, to(row, 2), to(row + 8, 2), lane);
@@ -340,25 +370,25 @@ __global__ void __launch_bounds__(kThreads, 2)
 
 // A block owns 64 queries and goes over the keys that they see.
 template <class Element, int kHead, bool kDropout>
-__global__ void __launch_bounds__(kThreads, 2)
+__global__ void __launch_bounds__(kThreads, kIsSmall<kHead, kDropout> ? 3 : 2)
     attention_backward_queries_mma_kernel(Attention<Element> op) {
   constexpr int kPart = kPositionsAtOnce<kHead>;
   DYNAMIC_SHARED(Element, memory);  // queries, dout; keys and values, twice
-  Element* const keys = memory + 2 * kTileElements<kHead>;
+  Element *k = memory + 2 * kTileElements<kHead>, *next = k + 2 * kTileElements<kHead>;
   const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
   const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
   const int last_tile = static_cast<int>(gridDim.x - 1 - blockIdx.x);
   const std::int64_t first_query = std::int64_t{last_tile} * kTile;
-  const std::int64_t row = first_query + warp * 16 + lane / 4;  // and row + 8
+  const int row = warp * 16 + lane / 4;  // of the tile; and row + 8
   copy_tile<kHead>(memory, op.qkv + op.packed(first_query, 0), 3 * op.C, first_query, op.T);
   copy_tile<kHead>(memory + kTileElements<kHead>, op.dout + op.plain(first_query), op.C,
                    first_query, op.T);
-  copy_keys_and_values<kHead>(op, 0, keys);
+  copy_keys_and_values<kHead>(op, 0, k);
 
   float lse[2], delta[2];
   UNROLLED
   for (int half = 0; half < 2; ++half) {
-    const std::int64_t query = row + half * 8;
+    const std::int64_t query = first_query + row + half * 8;
     lse[half] = query < op.T ? op.lse_in[op.row_of_head(query)] * kLog2E : INFINITY;
     delta[half] = query < op.T ? op.delta[op.row_of_head(query)] : 0;
   }
@@ -367,15 +397,16 @@ __global__ void __launch_bounds__(kThreads, 2)
   for (int tile = 0; tile <= last_tile; ++tile) {
     wait_for_copies<0>();
     __syncthreads();  // the tile is there, and the one before has been used
-    if (tile < last_tile) copy_keys_and_values<kHead>(op, tile + 1, keys);
+    if (tile < last_tile) copy_keys_and_values<kHead>(op, tile + 1, next);
     if (tile == 0) {
       queries.load(memory, warp, lane);
       dout.load(memory + kTileElements<kHead>, warp, lane);
     }
-    Element* const k = keys + tile % 2 * 2 * kTileElements<kHead>;
+    UNROLLED_IF((kIsSmall<kHead, kDropout>))
     for (int begin = 0; begin < kTile; begin += kPart) {
       float scores[kPart / 8][4], dprobabilities[kPart / 8][4];  // (queries, keys)
       multiply_by_rows<kPart>(scores, queries, k, begin, lane);
+      if (tile == last_tile) hide_later_keys<false, kPart>(scores, row, begin, lane);
       multiply_by_rows<kPart>(dprobabilities, dout, k + kTileElements<kHead>, begin, lane);
       UNROLLED
       for (int n = 0; n < kPart / 8; ++n) {
@@ -384,14 +415,16 @@ __global__ void __launch_bounds__(kThreads, 2)
           const std::int64_t key =
               std::int64_t{tile} * kTile + begin + n * 8 + lane % 4 * 2 + i % 2;
           differentiate<kDropout>(op, scores[n][i], dprobabilities[n][i], lse[i / 2], delta[i / 2],
-                                  row + i / 2 * 8, key);
+                                  first_query + row + i / 2 * 8, key);
         }
       }
       add_weighted_rows<kPart, kHead>(dq, dprobabilities, k, begin, lane);
     }
+    std::swap(k, next);
   }
-  const auto to = [&](std::int64_t position) {
-    return position < op.T ? op.dqkv + op.packed(position, 0) : nullptr;
+  const auto to = [&](int row_of_tile) {
+    const std::int64_t query = first_query + row_of_tile;
+    return query < op.T ? op.dqkv + op.packed(query, 0) : nullptr;
   };
   store_rows<kHead>(dq, op.scale, op.scale, to(row), to(row + 8), lane);
 }

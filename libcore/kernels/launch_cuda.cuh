@@ -24,6 +24,9 @@
 #define SHARED_ARRAY(Type, name, count) __shared__ Type name[count]
 /// Before a loop whose arrays must stay in registers.
 #define UNROLLED _Pragma("unroll")
+/// The same where `condition` holds; elsewhere the loop is never unrolled, which saves registers.
+#define UNROLLED_IF(condition) GPT2_PRAGMA(unroll((condition) ? 64 : 1))
+#define GPT2_PRAGMA(text) _Pragma(#text)
 /// The shared memory whose size the launch names.
 #define DYNAMIC_SHARED(Type, name)                                      \
   extern __shared__ __align__(128) unsigned char gpt2_dynamic_shared[]; \
@@ -60,6 +63,19 @@ __device__ __forceinline__ std::uint32_t pack_pair(float first, float second) {
     const __nv_bfloat162 pair = __floats2bfloat162_rn(first, second);
     return *reinterpret_cast<const std::uint32_t*>(&pair);
   }
+}
+
+/// The larger of two numbers; NaN if one is.
+__device__ __forceinline__ float nan_or_larger(float a, float b) {
+  float larger;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(larger) : "f"(a), "f"(b));
+  return larger;
+}
+/// 2^x within 2 units in the last place; 0 below the smallest normal number.
+__device__ __forceinline__ float power_of_2(float x) {
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
 }
 
 // Collectives of a warp. With g = lane / 4 and t = 2 (lane % 4), a lane holds of A (16, 16) the
@@ -138,7 +154,6 @@ __device__ __forceinline__ Value warp_sum(Value value) {
   return value;
 }
 /// Largest value of the lanes; NaN if one is.
-__device__ __forceinline__ float nan_or_larger(float a, float b) { return a > b || a != a ? a : b; }
 __device__ __forceinline__ float warp_max(float value) {
   for (int distance = kWarpLanes / 2; distance > 0; distance /= 2) {
     value = nan_or_larger(value, __shfl_xor_sync(0xffffffffU, value, distance));

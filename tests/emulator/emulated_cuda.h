@@ -9,6 +9,7 @@
 #include <cuda_runtime_api.h>
 
 #include <bit>
+#include <cfloat>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -29,6 +30,7 @@
   Type* const name = static_cast<Type*>(::gpt2::emulator::shared_array( \
       &name##_site, sizeof(Type) * static_cast<std::size_t>(count)))
 #define UNROLLED
+#define UNROLLED_IF(condition)
 #define DYNAMIC_SHARED(Type, name) \
   Type* const name = static_cast<Type*>(::gpt2::emulator::dynamic_shared())
 
@@ -132,6 +134,11 @@ Type* as_one(Element* address) {
   return reinterpret_cast<Type*>(address);
 }
 
+inline float nan_or_larger(float a, float b) { return a > b || a != a ? a : b; }
+inline float power_of_2(float x) {
+  const float power = std::exp2(x);
+  return power < FLT_MIN ? 0 : power;
+}
 template <class Element>
 std::uint32_t pack_pair(float first, float second) {
   if constexpr (std::is_same_v<Element, __half>) {

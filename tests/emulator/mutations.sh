@@ -69,17 +69,17 @@ emulated|layernorm|elementwise|elementwise_cuda.cu|the second sum has the rows o
 races|layernorm|elementwise|elementwise_cuda.cu|shares of the rows are joined before all are there|s/__syncthreads\(\);//
 emulated|dropout|dropout|dropout_cuda.cu|all sequences have the mask of the first|s/i \/ elements_of_sequence/0/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the second product takes the first one's lower half|s/products\[2 \* pair \+ 1\], a, b\[2\], b\[3\]/products[2 * pair + 1], a, b[2], b[1]/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows of the second factor in another order|s/begin \+ pair \* 16 \+ lane \/ 16 \* 8 \+ lane % 8/begin + pair * 16 + lane % 16/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows of the second factor in another order|s/lane \/ 16 \* 8 \+ lane % 8, step/lane % 16, step/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|fragments of the first factor in another order|s/row = warp \* 16 \+ lane % 16;\n    column = lane \/ 16 \* 8/row = warp * 16 + lane \/ 16 * 8 + lane % 8;\n    column = lane \/ 8 % 2 * 8/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows that are read again are those of the first channels|s/load_matrices\(a, place<kHead>\(tile, row, step \* 16 \+ column\)\)/load_matrices(a, place<kHead>(tile, row, column))/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|rows of wide heads overlap|s/kHead % 64 == 0/kHead > 64/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|a transpose of fragments is forgotten|s/load_matrices_transposed\(/load_matrices(/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|two weights of a pair change places|s/\(left\[0\], left\[1\]\)/(left[1], left[0])/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|weights of the lower rows are those of the next columns|s/\(left\[2\], left\[3\]\)/(right[0], right[1])/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the mask hides the query's own position|s/first_key \+ n \* 8 \+ i > query/first_key + n * 8 + i >= query/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the mask shows the next position|s/first_key \+ n \* 8 \+ i > query/first_key + n * 8 + i > query + 1/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|a query has no gradient of its own key|s/key > query \? 0/key >= query ? 0/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the next key has a gradient|s/key > query \? 0/key > query + 1 ? 0/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the mask hides the query's own position|s/here > 0 : here < 0/here > 0 : here <= 0/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the mask shows the next position|s/here > 0 : here < 0/here > 0 : here < -1/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|a key has no gradient of its own query|s/here > 0 : here < 0/here >= 0 : here < 0/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|a key has a gradient of the query before|s/here > 0 : here < 0/here > 1 : here < 0/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|copies are used one group too early|s/wait_for_copies<0>/wait_for_copies<1>/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the sum of a row keeps its old scale|s/row_sum\[half\] \*= kept;//
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|what was added up keeps its old scale|s/out\[n\]\[half \* 2 \+ i\] \*= kept/out[n][half * 2 + i] *= 1/
@@ -87,7 +87,8 @@ emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the softmax's gradie
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|dropout is forgotten in the backward pass|s/dprobability \*= factor;//
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is weighted by dout|s/\(dk, dprobabilities, q,/(dk, dprobabilities, q + kTileElements<kHead>,/
 emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the gradient of keys is not scaled|s/store_rows<kHead>\(dk, op\.scale, op\.scale/store_rows<kHead>(dk, 1, 1/
-emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the lower rows have the mask of the upper ones|s/row \+ i \/ 2 \* 8/row/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the lower rows have the mask of the upper ones|s/difference \+ i \/ 2 \* 8/difference/
+emulated_bf16|attention|attention_mma|attention_mma_cuda.cu|the lower rows have the dropout of the upper ones|s/row \+ i \/ 2 \* 8/row/
 emulated_fp16|attention|attention_mma|attention_mma_cuda.cu|fragments of fp16 are multiplied as bf16|s/multiply_16x8x16<Element>/multiply_16x8x16<__nv_bfloat16>/
 emulated|adamw|adamw|update_outcome.h|the scale of the loss stays in the gradients|s/scale \/ terms\.loss_scale/scale/
 emulated|adamw|adamw|update_outcome.h|the scale of the loss stays in the norm|s/std::sqrt\(sum\) \/ terms\.loss_scale/std::sqrt(sum)/

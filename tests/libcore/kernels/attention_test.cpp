@@ -160,10 +160,12 @@ BOOST_FIXTURE_TEST_CASE(never_sees_the_future, Backend) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_nan_key_shows_in_every_later_row, Backend) {
-  Inputs in{1, 70, 1, 8};
-  in.qkv[5 * 3 * in.C + in.C] = std::numeric_limits<float>::quiet_NaN();
-  const auto out = forward(*this, in)[0];
-  for (std::int64_t t = 0; t < in.T; ++t) BOOST_REQUIRE_EQUAL(std::isnan(out[t * in.C]), t >= 5);
+  for (const std::int64_t D : {8, 64}) {
+    Inputs in{1, 70, 1, D};
+    in.qkv[5 * 3 * in.C + in.C] = std::numeric_limits<float>::quiet_NaN();
+    const auto out = forward(*this, in)[0];
+    for (std::int64_t t = 0; t < in.T; ++t) BOOST_REQUIRE_EQUAL(std::isnan(out[t * in.C]), t >= 5);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(does_not_depend_on_threads) {
