@@ -31,12 +31,12 @@ build:
 	@$(CONFIGURE) -DGPT2_BUILD_TESTS=OFF $(if $(FETCH),-DGPT2_WITH_FETCH=ON) >$(BUILD)-configure.log 2>&1 || { cat $(BUILD)-configure.log; exit 1; }
 	@$(BUILD_ALL)
 
-# Its own build: the tools look for libraries beside themselves, and MPI, which is no such library, stays out.
+# Its own build: the tools look for libraries beside themselves, and MPI, which is no such library, stays out. With
+# CMAKE_ARGS=-DGPT2_WITH_CUDA=ON it is for machines with a GPU, which this one need not be: nvcc is enough.
 bundle:
 	@scripts/setup_debian.sh build fetch bundle
-	@cmake -S . -B $(BUILD)-bundle -G Ninja -DGPT2_WITH_CUDA=$(GPU) -DGPT2_WITH_FETCH=ON -DGPT2_WITH_MPI=OFF -DGPT2_BUILD_TESTS=OFF \
-	  '-DCMAKE_INSTALL_RPATH=$$ORIGIN/../lib/gpt2-tools' -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags $(CMAKE_ARGS) \
-	  >$(BUILD)-bundle-configure.log 2>&1 || { cat $(BUILD)-bundle-configure.log; exit 1; }
+	@cmake -S . -B $(BUILD)-bundle -G Ninja -DGPT2_BUNDLE=ON -DGPT2_WITH_CUDA=$(GPU) -DGPT2_WITH_FETCH=ON -DGPT2_WITH_MPI=OFF \
+	  -DGPT2_BUILD_TESTS=OFF $(CMAKE_ARGS) >$(BUILD)-bundle-configure.log 2>&1 || { cat $(BUILD)-bundle-configure.log; exit 1; }
 	@cmake --build $(BUILD)-bundle -j $(JOBS)
 	@scripts/make_bundle.sh $(BUILD)-bundle .
 

@@ -24,3 +24,15 @@ if(GPT2_BUILD_FUZZERS)
   endif()
   target_compile_options(gpt2_build_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
+
+# Where what is installed looks for libraries, besides the loader's path. DT_RPATH, unlike DT_RUNPATH, holds for the
+# libraries' own libraries, too.
+if(GPT2_BUNDLE)
+  set(CMAKE_INSTALL_RPATH $ORIGIN/../lib/gpt2-tools)
+  if(GPT2_WITH_CUDA)
+    list(APPEND CMAKE_INSTALL_RPATH /usr/local/cuda/lib64)
+  endif()
+  target_link_options(gpt2_build_flags INTERFACE -Wl,--disable-new-dtags)
+elseif(GPT2_WITH_CUDA)
+  set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
+endif()

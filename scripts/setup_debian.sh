@@ -10,8 +10,8 @@ build="g++ make cmake ninja-build pkg-config libcli11-dev libfmt-dev libyaml-cpp
 demo="$build bible-kjv zstd"
 fetch="libcurl4-openssl-dev ca-certificates"
 mpi="libopenmpi-dev openmpi-bin"
-test="$demo $fetch $mpi libboost-test-dev groff-base procps lowdown zsh"
 bundle="xz-utils binutils"
+test="$demo $fetch $mpi $bundle libboost-test-dev groff-base procps lowdown zsh"
 oracle="$test python3 python3-venv"
 fuzz="$build clang libclang-rt-dev libomp-dev"
 
