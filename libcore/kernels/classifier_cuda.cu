@@ -20,6 +20,11 @@ constexpr std::int64_t kMostRowsOfChunk = 8192;
 // tiles.
 constexpr std::int64_t kStrideMultiple = 64;
 
+// e^x as 2^(x log2 e): where a rounding of the exponent counts, x is far below 0 and e^x small.
+__device__ __forceinline__ float exponential(float x) {
+  return power_of_2(x * 1.4426950408889634F);
+}
+
 // One block a row. With kGradient the logits become scale x (softmax - 1 at the target), and those
 // from V to the stride zeros.
 template <bool kGradient, class Element>
@@ -48,12 +53,12 @@ __global__ void __launch_bounds__(kThreads, kBlocksOfProcessor)
       if (i + k >= V) values[k] = -INFINITY;
       larger = nan_or_larger(values[k], larger);
     }
-    if (larger != max) sum *= expf(max - larger);
+    if (larger != max) sum *= exponential(max - larger);
     max = larger;
-    UNROLLED for (int k = 0; k < kWidth; ++k) sum += expf(values[k] - max);
+    UNROLLED for (int k = 0; k < kWidth; ++k) sum += exponential(values[k] - max);
   }
   const float row_max = block_max<kThreads>(max, of_warps_max);
-  const float row_sum = block_sum<kThreads>(sum * expf(max - row_max), of_warps_sum);
+  const float row_sum = block_sum<kThreads>(sum * exponential(max - row_max), of_warps_sum);
   if (threadIdx.x == 0) {
     losses[row] = target < V ? logf(row_sum) - (to_float(row_logits[target]) - row_max) : NAN;
   }
@@ -64,7 +69,8 @@ __global__ void __launch_bounds__(kThreads, kBlocksOfProcessor)
     float values[kWidth];
     load<kWidth>(row_logits, i, values);
     UNROLLED for (int k = 0; k < kWidth; ++k) {
-      const float gradient = expf(values[k] - row_max) * factor - (i + k == target ? scale : 0.0F);
+      const float gradient =
+          exponential(values[k] - row_max) * factor - (i + k == target ? scale : 0.0F);
       values[k] = i + k < V ? gradient : 0;
     }
     store<kWidth>(values, row_logits, i);

@@ -38,7 +38,7 @@ emulated|attention|attention|attention_cuda.cu|later slices of a prompt are the 
 emulated|attention|attention|attention_cuda.cu|a step leaves its value out of the cache|s/values\[\(key_count - 1\) \* op\.D \+ d\] = [^;]*;//
 races|attention|attention|attention_cuda.cu|a query is read before all of it is there|s/(\[2 \* op\.C \+ d\];\n  \}\n)  __syncthreads\(\);/$1/
 emulated|classifier|classifier|classifier_cuda.cu|the target has no gradient of its own|s/ - \(i \+ k == target \? scale : 0\.0F\)//
-emulated|classifier|classifier|classifier_cuda.cu|the sum keeps its old scale|s/sum \*= expf\(max - larger\);//
+emulated|classifier|classifier|classifier_cuda.cu|the sum keeps its old scale|s/sum \*= exponential\(max - larger\);//
 emulated|classifier|classifier|classifier_cuda.cu|logits beyond the vocabulary count|s/if \(i \+ k >= V\) values\[k\] = -INFINITY;//
 emulated|classifier|classifier|classifier_cuda.cu|rows beyond the vocabulary get a gradient|s/i \+ k < V \? gradient : 0/gradient/
 emulated_bf16|attention|attention|shared_memory_cuda.h|a launch forgets what the kernel declares itself|s/named_bytes != 0/named_bytes > kSharedWithoutAsking/
