@@ -102,21 +102,21 @@ __global__ void attention_forward_kernel(Attention<Element> op) {
   }
 }
 
-// delta = sum of dout x out over each head's row. A warp a row of a head.
-template <class Element>
-__global__ void attention_delta_kernel(const Element* out, const Element* dout, float* delta,
-                                       std::int64_t T, std::int64_t C, std::int64_t H,
-                                       std::int64_t D, std::int64_t rows) {
-  const std::int64_t row = std::int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarpLanes;
-  if (row >= rows) return;
-  const std::int64_t b = row / (H * T), h = row / T % H, t = row % T;
-  const std::int64_t begin = (b * T + t) * C + h * D;
+// delta = sum of dout x out over each head's row, by a few lanes.
+constexpr int kLanesOfDelta = 8, kRowsOfDelta = kThreads / kLanesOfDelta;
+template <int kWidth, class Element>
+__global__ void attention_delta_kernel(Attention<Element> op, float* delta) {
+  const std::int64_t t = std::int64_t{blockIdx.x} * kRowsOfDelta + threadIdx.x / kLanesOfDelta;
+  const unsigned lane = threadIdx.x % kLanesOfDelta;
   float sum = 0;
-  for (std::int64_t d = threadIdx.x % kWarpLanes; d < D; d += kWarpLanes) {
-    sum += to_float(out[begin + d]) * to_float(dout[begin + d]);
+  for (std::int64_t d = lane * kWidth; t < op.T && d < op.D; d += kLanesOfDelta * kWidth) {
+    float out[kWidth], dout[kWidth];
+    load<kWidth>(op.out, op.plain(t) + d, out);
+    load<kWidth>(op.dout, op.plain(t) + d, dout);
+    for (int k = 0; k < kWidth; ++k) sum += out[k] * dout[k];
   }
-  sum = warp_sum(sum);
-  if (threadIdx.x % kWarpLanes == 0) delta[row] = sum;
+  sum = warp_sum<kLanesOfDelta>(sum);
+  if (t < op.T && lane == 0) delta[op.row_of_head(t)] = sum;
 }
 
 // Of one query and one key: the probability after dropout, and the gradient of the unscaled score.
@@ -452,14 +452,11 @@ void CudaKernels::attention_backward(const AttentionBackward& op) {
   };
   with_element(op.qkv, [&](auto element) {
     using Element = decltype(element);
-    launch(attention_delta_kernel<Element>, blocks_for(rows, kWarps), kThreads, 0, stream(),
-           cuda_elements<Element>(op.out), cuda_elements<Element>(op.dout), delta, op.T, op.C, op.H,
-           D, rows);
     const Attention<Element> attention{.qkv = cuda_elements<Element>(op.qkv),
                                        .dout = cuda_elements<Element>(op.dout),
                                        .lse_in = cuda_floats(op.lse),
                                        .delta = delta,
-                                       .out = nullptr,
+                                       .out = cuda_elements<Element>(op.out),
                                        .dqkv = cuda_elements<Element>(op.dqkv),
                                        .lse = nullptr,
                                        .T = op.T,
@@ -468,6 +465,10 @@ void CudaKernels::attention_backward(const AttentionBackward& op) {
                                        .D = D,
                                        .scale = scale_of(D),
                                        .mask = mask_of(op.dropout)};
+    with_width<Element>(D, {attention.out, attention.dout}, [&](auto width) {
+      launch(attention_delta_kernel<width, Element>, grid(kRowsOfDelta), kThreads, 0, stream(),
+             attention, delta);
+    });
     if constexpr (!std::is_same_v<Element, float>) {
       if (attention_backward_on_tensor_cores(attention, op.B, stream())) return;
     }

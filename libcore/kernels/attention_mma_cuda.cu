@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kTile = 64;  // positions
 constexpr int kWarps = 4, kThreads = kWarps * kWarpLanes;
+constexpr int kLanesOfRow = 4;  // that share a row of a product
 constexpr float kLog2E = 1.4426950408889634F;
 
 // Eight rows of a matrix must lie in different banks. Where eight pieces of 8 channels fill all
@@ -153,16 +154,6 @@ __device__ __forceinline__ float factor_of(const Attention<Element>& op, std::in
   return dropout_factor(op.mask, blockIdx.z, (blockIdx.y * op.T + query) * op.T + key);
 }
 
-// Sum and largest value over the four lanes that share a row.
-__device__ __forceinline__ float sum_of_row(float value) {
-  value += __shfl_xor_sync(0xffffffffU, value, 1);
-  return value + __shfl_xor_sync(0xffffffffU, value, 2);
-}
-__device__ __forceinline__ float max_of_row(float value) {
-  value = nan_or_larger(value, __shfl_xor_sync(0xffffffffU, value, 1));
-  return nan_or_larger(value, __shfl_xor_sync(0xffffffffU, value, 2));
-}
-
 // The warp's rows of a result, x factor, to positions `first_row` and `first_row` + 8 of (T, ...).
 template <int kHead, class Element>
 __device__ __forceinline__ void store_rows(const float (&sums)[kHead / 8][4], float factor_above,
@@ -241,7 +232,7 @@ __global__ void __launch_bounds__(kThreads, kIsSmall<kHead, kDropout> ? 3 : 2)
         UNROLLED
         for (int i = 0; i < 2; ++i) max = nan_or_larger(scores[n][half * 2 + i], max);
       }
-      max = max_of_row(max);
+      max = warp_max<kLanesOfRow>(max);
       const float kept = power_of_2((row_max[half] - max) * scale), shift = max * scale;
       row_max[half] = max;
       row_sum[half] *= kept;
@@ -267,7 +258,7 @@ __global__ void __launch_bounds__(kThreads, kIsSmall<kHead, kDropout> ? 3 : 2)
     add_weighted_rows<kTile, kHead>(out, scores, k + kTileElements<kHead>, 0, lane);
     std::swap(k, next);
   }
-  const float above = sum_of_row(row_sum[0]), below = sum_of_row(row_sum[1]);
+  const float above = warp_sum<kLanesOfRow>(row_sum[0]), below = warp_sum<kLanesOfRow>(row_sum[1]);
   const auto to = [&](std::int64_t position) {
     return position < op.T ? op.out + op.plain(position) : nullptr;
   };

@@ -145,17 +145,19 @@ namespace gpt2::kernels {
 
 inline constexpr int kWarpLanes = 32;
 
-/// Sum over the lanes of a warp, the same bits in each: the pairs are joined in one order.
-template <class Value>
+/// Sum over each kLanes neighbouring lanes of a warp, the same bits in all of them: the pairs are
+/// joined in one order. All lanes of the warp take part.
+template <int kLanes = kWarpLanes, class Value>
 __device__ __forceinline__ Value warp_sum(Value value) {
-  for (int distance = kWarpLanes / 2; distance > 0; distance /= 2) {
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) {
     value += __shfl_xor_sync(0xffffffffU, value, distance);
   }
   return value;
 }
-/// Largest value of the lanes; NaN if one is.
+/// The same for the largest value; NaN if one is.
+template <int kLanes = kWarpLanes>
 __device__ __forceinline__ float warp_max(float value) {
-  for (int distance = kWarpLanes / 2; distance > 0; distance /= 2) {
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) {
     value = nan_or_larger(value, __shfl_xor_sync(0xffffffffU, value, distance));
   }
   return value;

@@ -25,6 +25,7 @@ races|attention|attention|attention_cuda.cu|keys are used before all are there|s
 races|attention|attention|attention_cuda.cu|probabilities are used before all lanes wrote them|s/__syncwarp\(\);//
 emulated|attention|attention|attention_cuda.cu|the sum of a row keeps its old scale|s/row_sum\[r\] \* kept/row_sum[r]/
 emulated|attention|attention|attention_cuda.cu|keys are taken for values|s/packed\(first_key, 2\)/packed(first_key, 1)/
+emulated_bf16|attention|attention|attention_cuda.cu|delta lacks half of the lanes|s/warp_sum<kLanesOfDelta>/warp_sum<kLanesOfDelta \/ 2>/
 emulated|attention|attention|attention_cuda.cu|the softmax's gradient lacks delta|s/\(dprobability - delta\)/dprobability/
 emulated|attention|attention|attention_cuda.cu|dropout is forgotten in the backward pass|s/dprobability \*= factor;//
 emulated|attention|attention|attention_cuda.cu|a key misses its own query's gradient|s/static_cast<int>\(key - first_query\) : 0/static_cast<int>(key - first_query) + 1 : 0/
